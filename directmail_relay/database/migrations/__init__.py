@@ -1,0 +1,1 @@
+"""The schema's history, for Alembic: one file a step, in `versions/`; env.py says how they run."""
