@@ -1,0 +1,46 @@
+"""The outbox: the final events, in the order in which they were settled. Whatever reports or notifies reads here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from sqlalchemy import Connection, delete, select
+
+from directmail_relay.database.schema import outbox
+from directmail_relay.mail.event import FinalEvent
+from directmail_relay.queue.clock import to_ms
+
+
+def append(connection: Connection, events: Iterable[FinalEvent]) -> None:
+    """Adds the events, in the transaction that settles their recipients."""
+    rows = [{"created": to_ms(event.end_time), "event": to_json(event)} for event in events]
+    if rows:
+        connection.execute(outbox.insert(), rows)
+
+
+def read(connection: Connection, after: int, limit: int) -> list[tuple[int, FinalEvent]]:
+    """Up to `limit` events behind the one numbered `after`, with their numbers."""
+    rows = connection.execute(
+        select(outbox.c.id, outbox.c.event).where(outbox.c.id > after).order_by(outbox.c.id).limit(limit)
+    )
+    return [(row.id, from_json(row.event)) for row in rows]
+
+
+def purge(connection: Connection, before: float, limit: int) -> int:
+    """Forgets up to `limit` events settled before that time (POSIX seconds). Returns how many."""
+    # Numbered in the order of time, near enough: the oldest end is looked at, not the whole table.
+    oldest = select(outbox.c.id, outbox.c.created).order_by(outbox.c.id).limit(limit).subquery()
+    old = select(oldest.c.id).where(oldest.c.created < to_ms(before))
+    return connection.execute(delete(outbox).where(outbox.c.id.in_(old))).rowcount
+
+
+def to_json(event: FinalEvent) -> str:
+    """env_id as a string, since JSON readers lose digits beyond 2^53."""
+    return json.dumps({**asdict(event), "env_id": str(event.env_id)}, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_json(text: str) -> FinalEvent:
+    fields = json.loads(text)
+    return FinalEvent(**{**fields, "env_id": int(fields["env_id"])})
