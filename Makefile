@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# No build isolation: what builds need has been installed from requirements-build.lock, hashes and all.
+INSTALL := $(PIP) install --no-build-isolation
 OURS := directmail_relay tests bench
 
 .PHONY: help venv dev demo test check lint format types imports bench lock clean
@@ -15,14 +17,15 @@ help:
 	@echo "make venv   .venv with what the relay needs and no more"
 
 # A stamp per lock file: the environment is made once and again when the lock changes.
-$(VENV)/.made: requirements.lock pyproject.toml
+$(VENV)/.made: requirements-build.lock requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --require-hashes -r requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(INSTALL) --require-hashes -r requirements-build.lock
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --editable .
 	touch $@
 
 $(VENV)/.made-dev: requirements-dev.lock $(VENV)/.made
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(INSTALL) --require-hashes -r requirements-dev.lock
 	touch $@
 
 venv: $(VENV)/.made
@@ -58,8 +61,9 @@ bench: dev
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--no-emit-index-url --no-emit-find-links
 lock:
-	$(LOCK) --extra build pyproject.toml -o requirements.lock
-	$(LOCK) --extra build --extra dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) --group build -o requirements-build.lock
+	$(LOCK) pyproject.toml -o requirements.lock
+	$(LOCK) --extra dev pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
