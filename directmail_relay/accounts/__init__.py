@@ -1,0 +1,1 @@
+"""What people register: accounts, sending domains, sending addresses and their passwords."""

@@ -1,0 +1,134 @@
+"""Who exists: accounts, their sending domains and the logins that may send, as one immutable picture.
+
+A change (a reload, later a registration) makes a new `Directory` and swaps it into the `DirectoryHolder` in one
+step, so nobody ever sees half of it. Open sessions keep the login's text and look it up again at each MAIL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from directmail_relay.content.signing_keys import SigningKey
+from directmail_relay.mail.message import Kind, Status
+from directmail_relay.policy.admission import SenderFacts, normalize_login
+from directmail_relay.policy.allowlist import Allowlist
+from directmail_relay.policy.quota import Limits
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose mail it is: everything is owned, counted and limited by account. `name` is case-sensitive."""
+
+    name: str
+    status: Status = Status.NORMAL
+    limits: Limits = field(default_factory=Limits)
+    allowlist: Allowlist = field(default_factory=Allowlist)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A login: a sending address, or a whole domain (`is_domain`: the guide's domain password).
+
+    `account` is the account's name. Mail handed in under this login is of `kind`. A `Directory` keeps the login
+    in its one form (`normalize_login`), however it was written.
+    """
+
+    login: str
+    account: str
+    password_hash: str = field(repr=False)
+    kind: Kind = Kind.TRIGGER
+    is_domain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SendingDomain:
+    """A domain that an account sends from. `name` is lower-case A-labels; `dkim` may be empty: not signed."""
+
+    name: str
+    account: str
+    dkim: tuple[SigningKey, ...] = ()
+
+
+class Directory:
+    """Look-ups by name over what is given. Never changes; ValueError when the parts contradict each other."""
+
+    __slots__ = ("_accounts", "_domains", "_senders")
+
+    def __init__(
+        self,
+        accounts: Iterable[Account] = (),
+        senders: Iterable[Sender] = (),
+        domains: Iterable[SendingDomain] = (),
+    ) -> None:
+        self._accounts = _index(accounts, lambda account: account.name, "account")
+        named = (replace(sender, login=normalize_login(sender.login)) for sender in senders)
+        self._senders = _index(named, lambda sender: sender.login, "login")
+        self._domains = _index(domains, lambda domain: domain.name, "domain")
+        for index in (self._senders, self._domains):
+            for name, owned in index.items():
+                if owned.account not in self._accounts:
+                    raise ValueError(f"{name} belongs to the account {owned.account}, which does not exist")
+
+    def find_account(self, name: str) -> Account | None:
+        return self._accounts.get(name)
+
+    def account_of(self, sender: Sender) -> Account:
+        """The account of a sender that was found here; it exists, for the constructor saw to it."""
+        return self._accounts[sender.account]
+
+    def find_login(self, login: str) -> Sender | None:
+        """The sender behind a login as a client typed it: letter case is ignored, U-labels are A-labels."""
+        return self._senders.get(normalize_login(login))
+
+    def find_domain(self, domain: str) -> SendingDomain | None:
+        """The entry for this domain (lower-case A-labels) or else for the nearest domain above it."""
+        while domain:
+            found = self._domains.get(domain)
+            if found is not None:
+                return found
+            domain = domain.partition(".")[2]
+        return None
+
+    def dkim_keys(self, domain: str) -> tuple[SigningKey, ...]:
+        """The keys that sign for an author at `domain`; each names the domain it signs as, which may be above."""
+        found = self.find_domain(domain)
+        return () if found is None else found.dkim
+
+    def sender_facts(self, login: str) -> SenderFacts | None:
+        """What admission asks for at each MAIL; None when the login no longer exists."""
+        sender = self.find_login(login)
+        if sender is None:
+            return None
+        account = self.account_of(sender)
+        return SenderFacts(sender.login, sender.is_domain, account.status, account.allowlist)
+
+
+class DirectoryHolder:
+    """The one changeable place: `current` is what holds now. Read it once for each decision."""
+
+    __slots__ = ("_current",)
+
+    def __init__(self, directory: Directory) -> None:
+        self._current = directory
+
+    @property
+    def current(self) -> Directory:
+        return self._current
+
+    def replace(self, directory: Directory) -> None:
+        """From the next look-up on, this is what exists. One assignment: no reader sees a mixture."""
+        self._current = directory
+
+
+def _index(items: Iterable[_Item], key: Callable[[_Item], str], what: str) -> dict[str, _Item]:
+    index: dict[str, _Item] = {}
+    for item in items:
+        name = key(item)
+        if name in index:
+            raise ValueError(f"the {what} {name} is given twice")
+        index[name] = item
+    return index
