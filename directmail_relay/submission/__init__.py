@@ -1,0 +1,1 @@
+"""The doors through which mail comes in: the SMTP front end, and `accept`, the one way into the queue."""
