@@ -9,8 +9,8 @@ from __future__ import annotations
 from directmail_relay.mail.reply import Origin, Reply
 
 
-def _local(code: int, text: str) -> Reply:
-    return Reply(code, text, None, Origin.LOCAL)
+def _local(code: int, text: str, enhanced: str | None = None) -> Reply:
+    return Reply(code, text, enhanced, Origin.LOCAL)
 
 
 # The guide's telnet session (使用 SMTP 发送邮件, 示例).
@@ -43,6 +43,17 @@ UNREACHABLE = _local(427, "Socks Connect to UNREACHABLE host")
 NO_SUCH_DOMAIN = _local(524, "Host not found by dns resolve")
 NO_DATA = _local(526, "No data by dns resolve")
 DROPPED = _local(554, "Dropped by the operator")
+
+# Local events of delivery that the guide has no word for: they stand in the attempt as a host's reply would.
+# 400 as CONNECTION_CUT: in both cases the conversation ended where it should not have.
+NOT_SMTP = _local(400, "Protocol error: the host's reply is not SMTP", "4.5.0")
+OUT_OF_STEP = _local(400, "Protocol error: the host's reply does not belong to the command", "4.5.0")
+# Temporary: a certificate is renewed, a broken proxy repaired, before the lifetime ends (RFC 3207 §4.1: 454).
+TLS_FAILED = _local(454, "TLS is required for this destination, but STARTTLS was not offered or failed", "4.7.0")
+# RFC 1870 §6.1 and RFC 6531 §3.5: the codes that a host would use if we tried.
+TOO_LARGE_FOR_HOST = _local(552, "Message size exceeds the fixed maximum that the host announced", "5.3.4")
+NO_SMTPUTF8 = _local(550, "The message needs SMTPUTF8 and the host does not offer it", "5.6.7")
+LOOPS_BACK = _local(554, "The MX of the domain is this relay, which has no mailboxes: mail loop", "5.4.6")
 
 # Ours, where the guide is silent (docs/design.md, "Decisions").
 GREETING = _local(220, "{hostname} MX AliMail Server(127.0.0.1)")
