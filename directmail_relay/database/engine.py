@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from psycopg.errors import DeadlockDetected
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
@@ -97,6 +97,11 @@ class Database:
         self._reader.dispose()
         if isinstance(self._lock, WriteLock):
             self._lock.close()
+
+
+def ping(connection: Connection) -> None:
+    """Asks the least that can be asked."""
+    connection.execute(text("SELECT 1"))
 
 
 def parse_database_url(url: str) -> URL:

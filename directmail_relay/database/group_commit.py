@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from directmail_relay.database.engine import Database
+from directmail_relay.database.errors import is_about_the_database
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -96,13 +96,6 @@ class GroupCommit(Generic[Item, Result]):
             await self._commit([pair])
         except Exception as error:  # noqa: BLE001 - the answer to this item, not to its neighbours
             _fail([pair], error)
-
-
-def is_about_the_database(error: BaseException) -> bool:
-    """Whether the database itself is in trouble (gone, full, locked), so that trying items one by one is no use."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, (OperationalError, InterfaceError, OSError))
 
 
 def _fail(group: list[tuple[Item, asyncio.Future[Result]]], error: Exception) -> None:

@@ -24,6 +24,10 @@ class SchemaTooNewError(RuntimeError):
     """The database was made or changed by a newer version of this program."""
 
 
+class SchemaTooOldError(RuntimeError):
+    """The database has not been migrated to this version yet, or never was one of ours."""
+
+
 def migrate(database: Database) -> tuple[str | None, str]:
     """Runs what is missing; returns the revision before and after. Raises SchemaTooNewError, SQLAlchemyError."""
     engine, lock = database.engine_for_migrations()
@@ -33,10 +37,21 @@ def migrate(database: Database) -> tuple[str | None, str]:
         return _upgrade(connection)
 
 
-def _upgrade(connection: Connection) -> tuple[str | None, str]:
+def check_schema(connection: Connection) -> None:
+    """For whoever uses a database without migrating it. Raises SchemaTooOldError or SchemaTooNewError."""
+    before, head = _compare(connection, _scripts())
+    if before != head:
+        raise SchemaTooOldError("the database has not been brought to this version yet: run migrate, or start serve")
+
+
+def _scripts() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    config.attributes["connection"] = connection
+    return config
+
+
+def _compare(connection: Connection, config: Config) -> tuple[str | None, str]:
+    """The revision that the database has, and the one that this program wants."""
     scripts = ScriptDirectory.from_config(config)
     before = MigrationContext.configure(connection).get_current_revision()
     head = scripts.get_current_head()
@@ -47,6 +62,13 @@ def _upgrade(connection: Connection) -> tuple[str | None, str]:
             f"the database has schema {before}, which this version does not know; "
             "run the newer program, or restore a backup"
         )
+    return before, head
+
+
+def _upgrade(connection: Connection) -> tuple[str | None, str]:
+    config = _scripts()
+    config.attributes["connection"] = connection
+    before, head = _compare(connection, config)
     if before != head:
         try:
             command.upgrade(config, "head")

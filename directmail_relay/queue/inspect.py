@@ -127,3 +127,8 @@ def oldest_open(connection: Connection, now: float) -> float:
     # env_id + 0: else SQLite walks the primary key, through a month of ended recipients, to the first queued one.
     oldest = connection.execute(select(func.min(r.c.env_id + 0)).where(OPEN_STATES[State.QUEUED])).scalar_one()
     return 0.0 if oldest is None else max(0.0, now - seconds_of(oldest))
+
+
+def sample(connection: Connection, now: float) -> tuple[dict[str, int], float]:
+    """For the gauges: how many recipients in each open state, and `oldest_open`."""
+    return count_states(connection), oldest_open(connection, now)

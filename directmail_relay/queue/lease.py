@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from directmail_relay.database.schema import leases, workers
-from directmail_relay.queue.claim import Claim
+from directmail_relay.queue.claim import Claim, end_life
 
 
 def take_lease(connection: Connection, duty: str, claim: Claim) -> bool:
@@ -32,3 +32,9 @@ def take_lease(connection: Connection, duty: str, claim: Claim) -> bool:
 def give_leases_back(connection: Connection, claim: Claim) -> None:
     """Lets go of every duty of this worker, when it stops in good order."""
     connection.execute(delete(leases).where(leases.c.owner == claim.owner, leases.c.epoch == claim.epoch))
+
+
+def end_life_and_duties(connection: Connection, claim: Claim) -> int:
+    """Gives every duty and every claim of this worker back, together. Returns how many recipients."""
+    give_leases_back(connection, claim)
+    return end_life(connection, claim)

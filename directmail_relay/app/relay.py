@@ -1,0 +1,144 @@
+"""One worker: every part built from the configuration, started and stopped in order.
+
+Start: a life in the database, what an earlier one left behind freed, delivery, then the doors. Stop: the doors first,
+then delivery, then the claims go back. A reload changes in place what can be changed; the parent names the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from directmail_relay.accounts.directory import DirectoryHolder
+from directmail_relay.app import duties, knobs
+from directmail_relay.app.declared import Hashes, build_directory
+from directmail_relay.app.doors import Doors
+from directmail_relay.app.place import Place
+from directmail_relay.app.signer import Signer
+from directmail_relay.app.way_out import WayOut
+from directmail_relay.config import Config
+from directmail_relay.database.engine import Database, ping
+from directmail_relay.database.errors import TROUBLE
+from directmail_relay.database.group_commit import GroupCommit
+from directmail_relay.policy.quota import Periods, period_keys
+from directmail_relay.policy.verdict import Refuse
+from directmail_relay.queue.env_id import EnvIds, owner_id
+from directmail_relay.queue.put import NewMessage, put
+from directmail_relay.submission.accept import Acceptance
+from directmail_relay.web.health import make_app
+from directmail_relay.web.server import WebServer
+
+log = structlog.get_logger()
+
+# What is under way gets this long to finish; the whole stop must end within 30 seconds.
+DOORS_SECONDS = 10.0
+DELIVERY_SECONDS = 12.0
+READY_SECONDS = 3.0  # that /readyz waits for the database
+
+
+class Relay:
+    """Alive between `start` and `stop`. `hashes` are those of the declared logins."""
+
+    def __init__(self, config: Config, hashes: Hashes, place: Place) -> None:
+        self._config = config
+        self._place = place
+        self._database = Database(config.database.location)
+        self._directory = DirectoryHolder(build_directory(config, hashes))
+        self._signer = Signer(self._directory, time.time)
+        owner = owner_id(config.node, place.worker)
+        self._way_out = WayOut(config, place.workers, self._database, owner, self._signer.sign, place.smtp)
+        self._put: GroupCommit[NewMessage, Refuse | None] = GroupCommit(
+            self._database, put, size_of=lambda new: new.message.size
+        )
+        acceptance = Acceptance(
+            knobs.accept_rules(config),
+            self._directory,
+            EnvIds(owner, time.time),
+            self._put,
+            self._way_out.dispatcher,
+            time.time,
+        )
+        self._doors = Doors(config, self._directory, acceptance, place)
+        checks = {"database": self._database_answers, "listeners": self._is_listening}
+        self._web = WebServer(make_app(checks), place.http, config.http.trusted_proxies)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listening = False
+
+    async def start(self) -> None:
+        """Returns when mail is taken. The database has been migrated before."""
+        freed = await self._way_out.life.begin()
+        way_out, life = self._way_out, self._way_out.life
+        self._run(life.serve(way_out.claimer.on_beat, way_out.dispatcher.forget))
+        self._run(way_out.claimer.serve())
+        self._run(duties.serve_checkpoints(self._database))
+        self._run(duties.serve_lag())
+        self._run(duties.serve_samples(self._database, life, time.time))
+        self._run(duties.serve_purges(self._database, life, self._keep, self._today))
+        await self._web.start()
+        await self._doors.start()
+        self._listening = True
+        log.info("worker_ready", worker=self._place.worker, workers=self._place.workers, freed=freed)
+
+    def reload(self, config: Config, hashes: Hashes) -> None:
+        """Takes the new configuration over; raises ValueError or OSError, and changes nothing, when it cannot."""
+        directory = build_directory(config, hashes)
+        self._doors.reload(config)
+        self._way_out.reload(config, self._place.workers)
+        self._directory.replace(directory)
+        self._config = config
+        log.info("config_taken_over", worker=self._place.worker)
+
+    async def stop(self) -> None:
+        """Ends in good order, within 30 seconds."""
+        self._listening = False
+        await self._doors.stop(DOORS_SECONDS)
+        await self._put.drain()
+        await self._way_out.dispatcher.stop(DELIVERY_SECONDS)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._end_life()
+        await self._web.stop()
+        await self._way_out.close()
+        self._signer.close()
+        await asyncio.to_thread(self._database.close)
+
+    async def _end_life(self) -> None:
+        try:
+            freed = await self._way_out.life.end()
+        except TROUBLE as error:  # the next life of this worker frees them
+            log.error("claims_not_given_back", error=type(error).__name__)
+        else:
+            log.info("worker_stopped", worker=self._place.worker, given_back=freed)
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note_crash)
+        self._tasks.append(task)
+
+    def _note_crash(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A part that every other relies on is gone: better a new worker than half a one.
+            log.critical("worker_crashed", exc_info=error)
+            raise SystemExit(70)
+
+    def _keep(self) -> duties.Keep:
+        return duties.Keep(self._config.retention.events, self._config.delivery.retry.lifetime)
+
+    def _today(self) -> Periods:
+        return period_keys(time.time(), ZoneInfo(self._config.time_zone))
+
+    async def _is_listening(self) -> bool:
+        return self._listening
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._database.read(ping)
+        except (*TROUBLE, TimeoutError):
+            return False
+        return self._way_out.life.is_sure
