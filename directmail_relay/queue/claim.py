@@ -115,6 +115,16 @@ def give_back(connection: Connection, claim: Claim, keys: Collection[tuple[int, 
         connection.execute(_give_back, rows)
 
 
+def read_claimed_keys(connection: Connection, claim: Claim) -> list[tuple[int, int]]:
+    """Every (env_id, idx) that the claim holds."""
+    rows = connection.execute(
+        select(recipients.c.env_id, recipients.c.idx).where(
+            recipients.c.owner == claim.owner, recipients.c.epoch == claim.epoch
+        )
+    )
+    return [(row.env_id, row.idx) for row in rows]
+
+
 def read_wanted(connection: Connection, claim: Claim) -> dict[tuple[int, int], str]:
     """What operators want of rows that this worker holds: (env_id, idx) → hold or drop."""
     rows = connection.execute(

@@ -1,4 +1,8 @@
-"""The outbox: the final events, in the order in which they were settled. Whatever reports or notifies reads here."""
+"""The outbox: the final events, in the order in which they were settled. Whatever reports or notifies reads here.
+
+On PostgreSQL numbers are given before the commit, so number 7 can become visible when 8 has been read already. Each
+row therefore names its transaction, and readers stay below the oldest one that still runs: nobody skips an event.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 
 from directmail_relay.database.schema import outbox
 from directmail_relay.mail.event import FinalEvent
 from directmail_relay.queue.clock import to_ms
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_THIS_TRANSACTION = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
+_OLDEST_RUNNING = text("CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
 # Not asdict(): it copies every value deeply, which costs more than storing the row.
 _FIELDS = [field.name for field in fields(FinalEvent)]
 
@@ -21,13 +27,18 @@ def append(connection: Connection, events: Iterable[FinalEvent]) -> None:
     """Adds the events, in the transaction that settles their recipients."""
     rows = [{"created": to_ms(event.end_time), "event": to_json(event)} for event in events]
     if rows:
-        connection.execute(outbox.insert(), rows)
+        xact = text("0") if connection.dialect.name == "sqlite" else _THIS_TRANSACTION
+        connection.execute(outbox.insert().values(xact=xact), rows)
 
 
 def read(connection: Connection, after: int, limit: int) -> list[tuple[int, FinalEvent]]:
-    """Up to `limit` events behind the one numbered `after`, with their numbers."""
+    """Up to `limit` events behind the one numbered `after`, with their numbers.
+
+    On PostgreSQL an event waits until no transaction runs that could still come before it.
+    """
+    settled = [] if connection.dialect.name == "sqlite" else [outbox.c.xact < _OLDEST_RUNNING]
     rows = connection.execute(
-        select(outbox.c.id, outbox.c.event).where(outbox.c.id > after).order_by(outbox.c.id).limit(limit)
+        select(outbox.c.id, outbox.c.event).where(outbox.c.id > after, *settled).order_by(outbox.c.id).limit(limit)
     )
     return [(row.id, from_json(row.event)) for row in rows]
 

@@ -60,7 +60,7 @@ _end = (
         wanted=null(),
     )
 )
-# A wish to drop stays on the row for whoever claims it next; a wish to hold is fulfilled here.
+# A wish to drop stays on the row for whoever claims it next, which is due at once; a wish to hold is fulfilled here.
 _retry = (
     update(r)
     .where(_mine)
@@ -68,7 +68,7 @@ _retry = (
         state=case((r.c.wanted == "hold", State.HELD.value), else_=State.QUEUED.value),
         wanted=case((r.c.wanted == "hold", null()), else_=r.c.wanted),
         attempts=bindparam("new_attempts"),
-        due_at=bindparam("new_due_at"),
+        due_at=case((r.c.wanted == "drop", 0), else_=bindparam("new_due_at")),
         owner=null(),
         epoch=null(),
     )

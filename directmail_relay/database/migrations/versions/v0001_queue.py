@@ -44,6 +44,9 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "xact", sa.BigInteger(), nullable=False, comment="PostgreSQL: the transaction that wrote it; SQLite: 0"
+        ),
         sa.Column("event", sa.Text(), nullable=False, comment="a FinalEvent as JSON"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
