@@ -1,0 +1,88 @@
+"""Opens the database for a command: the one that the configuration names, as its owner, with this version's schema.
+
+Never migrates, and never makes a database where there is none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import typer
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from directmail_relay.cli.check_config import EXIT_CONFIG, report_config_error
+from directmail_relay.cli.output import fail
+from directmail_relay.config import Config, ConfigError, find_config, load_config
+from directmail_relay.database.engine import Database
+from directmail_relay.database.migrate import SchemaTooNewError, SchemaTooOldError, check_schema
+
+
+class RefusedError(Exception):
+    """What was asked for cannot be done; the text is the sentence for people, `code` the word for programs."""
+
+    def __init__(self, message: str, code: str = "bad_value") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@contextmanager
+def open_database(explicit: Path | None, *, as_json: bool = False) -> Iterator[Database]:
+    """The database of the configuration that `find_config` chooses, for the body of a command.
+
+    Errors that somebody can do something about, in opening it or in the body, end the command with one sentence:
+    exit code 78 for the configuration, 1 for a RefusedError, the schema or the database.
+    """
+    try:
+        with _open(load_config(find_config(explicit))) as database:
+            database.read_now(check_schema)
+            yield database
+    except ConfigError as error:
+        report_config_error(error, as_json=as_json)
+        raise typer.Exit(EXIT_CONFIG) from None
+    except RefusedError as error:
+        fail(str(error), error.code, as_json=as_json)
+    except (SchemaTooOldError, SchemaTooNewError) as error:
+        fail(str(error), "schema", as_json=as_json)
+    except (SQLAlchemyError, OSError) as error:
+        fail(f"the database cannot be used: {_first_line(error)}", "database", as_json=as_json)
+
+
+@contextmanager
+def _open(config: Config) -> Iterator[Database]:
+    path = config.database.path
+    if path is not None and not path.is_file():
+        raise RefusedError(f"there is no database at {path} yet: run migrate, or start serve", "schema")
+    database = Database(config.database.location)  # opens nothing yet
+    with as_owner(path) if path else nullcontext():
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+@contextmanager
+def as_owner(path: Path) -> Iterator[None]:
+    """Run by root, the body works as the owner of `path`; anybody else stays who they are.
+
+    SQLite makes files beside the database (its log and index, our lock). Were they root's, the relay, which is not
+    root, could not open its own database any more.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    owner, group = path.stat(), os.getegid()
+    os.setegid(owner.st_gid)  # the group first, and last on the way back: only root may change it
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+
+
+def _first_line(error: Exception) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    return str(cause).strip().partition("\n")[0] or type(cause).__name__
