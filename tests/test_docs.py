@@ -35,7 +35,7 @@ def test_every_field_of_the_final_event_is_explained(field: str) -> None:
 
 @pytest.mark.parametrize("category", [category.value for category in Category])
 def test_every_category_is_explained(category: str) -> None:
-    assert f"`{category}`" in DOCS["bounces.md"]
+    assert f"\n| {category} |" in DOCS["bounces.md"]
 
 
 def test_every_metric_is_explained() -> None:
