@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 ENVIRONMENT = "PROMETHEUS_MULTIPROC_DIR"
+_PREFIX = "directmail-metrics-"
 # In the library's file names: `counter_w3.db`, `gauge_livesum_w3.db`.
 _LIVE_GAUGES = "gauge_live*_w{}.db"
 _ALL = "*_w{}.db"
@@ -22,9 +23,13 @@ _ALL = "*_w{}.db"
 def prepare_metrics_directory(parent: Path | None = None) -> Path:
     """An empty directory of our own for the workers to be started, removed when this process ends.
 
+    Those of processes that were killed, and could not tidy up, are removed now.
+
     `parent` is the system's temporary directory unless given.
     """
-    directory = Path(tempfile.mkdtemp(prefix="directmail-metrics-", dir=parent))
+    home = Path(tempfile.gettempdir() if parent is None else parent)
+    _remove_abandoned(home)
+    directory = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=home))
     os.environ[ENVIRONMENT] = str(directory)
     atexit.register(_remove, directory, os.getpid())
     return directory
@@ -47,6 +52,24 @@ def mark_worker_dead(worker: int) -> None:
 def discard_files(worker: int) -> None:
     """Removes all that was counted under a name that nobody will use again."""
     _unlink(_ALL.format(worker))
+
+
+def _remove_abandoned(home: Path) -> None:
+    for directory in home.glob(f"{_PREFIX}*-*"):
+        owner = directory.name.removeprefix(_PREFIX).partition("-")[0]
+        # Not those of others: in a directory for all, a name proves nothing.
+        if owner.isdecimal() and not _is_alive(int(owner)) and directory.lstat().st_uid == os.getuid():
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _unlink(pattern: str) -> None:
