@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, text, update
 
 from directmail_relay.database import schema
+from directmail_relay.database.clock import from_ms, to_ms
 from directmail_relay.mail.address import Address
 from directmail_relay.mail.message import Kind, Message, Recipient, State
 from directmail_relay.queue.claim import Claim
-from directmail_relay.queue.clock import from_ms, to_ms
 
 r, m = schema.recipients, schema.messages
 

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from directmail_relay.database import schema
+from directmail_relay.database.clock import iso
 from directmail_relay.mail.message import State
-from directmail_relay.queue.clock import iso
 from directmail_relay.queue.env_id import seconds_of
 from directmail_relay.queue.selection import OPEN_STATES, Selection
 

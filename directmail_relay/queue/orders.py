@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, null, select, update
 
 from directmail_relay.database import schema
+from directmail_relay.database.clock import from_ms, to_ms
 from directmail_relay.mail import replies
 from directmail_relay.mail.event import FinalEvent
 from directmail_relay.mail.message import State
 from directmail_relay.queue import outbox
-from directmail_relay.queue.clock import from_ms, to_ms
 from directmail_relay.queue.settle import drop_contents
 
 r, m = schema.recipients, schema.messages

@@ -12,9 +12,9 @@ from dataclasses import fields
 
 from sqlalchemy import Connection, delete, select, text
 
+from directmail_relay.database.clock import to_ms
 from directmail_relay.database.schema import outbox
 from directmail_relay.mail.event import FinalEvent
-from directmail_relay.queue.clock import to_ms
 
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _THIS_TRANSACTION = text("CAST(CAST(pg_current_xact_id() AS text) AS bigint)")

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from directmail_relay.database import schema
+from directmail_relay.database.clock import to_ms
 from directmail_relay.mail.message import Message, Recipient, State
 from directmail_relay.policy.quota import Limits, Periods, Used, check_quota
 from directmail_relay.policy.verdict import Refuse
 from directmail_relay.queue.claim import Claim
-from directmail_relay.queue.clock import to_ms
 from directmail_relay.queue.usage import add_used, lock_used
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Update, and_, bindparam, case, delete, exists, null, select, update
 
 from directmail_relay.database import schema
+from directmail_relay.database.clock import to_ms
 from directmail_relay.mail.attempt import DeliveryAttempt
 from directmail_relay.mail.event import FinalEvent
 from directmail_relay.mail.message import State
 from directmail_relay.policy.verdict import Delivered, GiveUp, NextStep, RetryAt
 from directmail_relay.queue import outbox
 from directmail_relay.queue.claim import Claim
-from directmail_relay.queue.clock import to_ms
 
 r = schema.recipients
 

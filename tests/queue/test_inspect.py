@@ -7,11 +7,11 @@ from dataclasses import replace
 from sqlalchemy import update
 
 from directmail_relay.database import schema
+from directmail_relay.database.clock import iso
 from directmail_relay.database.engine import Database
 from directmail_relay.mail.message import Kind, State
 from directmail_relay.policy.verdict import Delivered, GiveUp, RetryAt
 from directmail_relay.queue.claim import Claim, beat, begin_life
-from directmail_relay.queue.clock import iso
 from directmail_relay.queue.env_id import first_env_id
 from directmail_relay.queue.inspect import (
     count_states,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from directmail_relay.database import accounts_schema  # noqa: F401 - declares its tables in `metadata`
 from directmail_relay.database.schema import metadata
 
 
