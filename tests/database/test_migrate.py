@@ -109,7 +109,8 @@ def test_two_processes_at_once_migrate_once(empty_url: str) -> None:
         process.stdin.flush()
     answers = sorted(process.communicate(timeout=30)[0].split()[0] for process in processes)
     assert [process.returncode for process in processes] == [0, 0]
-    assert answers == ["0001", "None"]
+    # One found nothing and migrated, the other found it done.
+    assert (answers[0].isdecimal(), answers[1]) == (True, "None")
 
 
 def test_a_schema_newer_than_the_program_is_refused(empty: Database) -> None:
