@@ -7,11 +7,12 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 INSTALL := $(PIP) install --no-build-isolation
 OURS := directmail_relay tests bench
 
-.PHONY: help venv dev demo test check lint format types imports bench lock clean
+.PHONY: help venv dev demo test soak check lint format types imports bench lock clean
 
 help:
 	@echo "make demo   the relay plays the guide's SMTP session against itself and shows what became of the mail"
 	@echo "make test   the whole test suite, on SQLite and PostgreSQL"
+	@echo "make soak   the long form: against a real name server (knot, installed by apt-get when it is not there)"
 	@echo "make check  format, lint, types, import law, tests"
 	@echo "make bench  how fast it is, in one table"
 	@echo "make venv   .venv with what the relay needs and no more"
@@ -37,6 +38,11 @@ demo: venv
 
 test: dev
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# RUNLEVEL=1: where it is installed now, no name server of the system is started.
+soak: dev
+	command -v knotd >/dev/null || RUNLEVEL=1 apt-get install -y --no-install-recommends knot
+	$(BIN)/python -m pytest tests/soak -m soak -n0 $(PYTEST_ARGS)
 
 lint: dev
 	$(BIN)/ruff format --check $(OURS)

@@ -1,7 +1,7 @@
 """Who exists: accounts, their sending domains and the logins that may send, as one immutable picture.
 
-A change (a reload, later a registration) makes a new `Directory` and swaps it into the `DirectoryHolder` in one
-step, so nobody ever sees half of it. Open sessions keep the login's text and look it up again at each MAIL.
+A change (a reload, a registration) makes a new `Directory` and swaps it into the `DirectoryHolder` in one step, so
+nobody ever sees half of it. Open sessions keep the login's text and look it up again at each MAIL.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from directmail_relay.content.signing_keys import SigningKey
+from directmail_relay.mail.address import Address
 from directmail_relay.mail.message import Kind, Status
 from directmail_relay.policy.admission import SenderFacts, normalize_login
 from directmail_relay.policy.allowlist import Allowlist
@@ -46,25 +47,34 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class SendingDomain:
-    """A domain that an account sends from. `name` is lower-case A-labels; `dkim` may be empty: not signed."""
+    """A domain that an account sends from. `name` is lower-case A-labels; `dkim` may be empty: not signed.
+
+    Not `usable`: it was never verified, or its records have been wrong for longer than the grace period.
+    """
 
     name: str
     account: str
     dkim: tuple[SigningKey, ...] = ()
+    usable: bool = True
 
 
 class Directory:
-    """Look-ups by name over what is given. Never changes; ValueError when the parts contradict each other."""
+    """Look-ups by name over what is given. Never changes; ValueError when the parts contradict each other.
 
-    __slots__ = ("_accounts", "_domains", "_senders")
+    `frozen` are addresses, in the form of logins, that nobody may send from: logins or not.
+    """
+
+    __slots__ = ("_accounts", "_domains", "_frozen", "_senders")
 
     def __init__(
         self,
         accounts: Iterable[Account] = (),
         senders: Iterable[Sender] = (),
         domains: Iterable[SendingDomain] = (),
+        frozen: Iterable[str] = (),
     ) -> None:
         self._accounts = _index(accounts, lambda account: account.name, "account")
+        self._frozen = frozenset(frozen)
         named = (replace(sender, login=normalize_login(sender.login)) for sender in senders)
         self._senders = _index(named, lambda sender: sender.login, "login")
         self._domains = _index(domains, lambda domain: domain.name, "domain")
@@ -98,13 +108,31 @@ class Directory:
         found = self.find_domain(domain)
         return () if found is None else found.dkim
 
-    def sender_facts(self, login: str) -> SenderFacts | None:
-        """What admission asks for at each MAIL; None when the login no longer exists."""
+    def sender_facts(self, login: str, mail_from: Address | None = None) -> SenderFacts | None:
+        """What admission asks for at each MAIL; None when the login no longer exists.
+
+        A whole domain that logged in is frozen for those of its addresses that are.
+        """
         sender = self.find_login(login)
         if sender is None:
             return None
         account = self.account_of(sender)
-        return SenderFacts(sender.login, sender.is_domain, account.status, account.allowlist)
+        domain = self.find_domain(sender.login.rpartition("@")[2])
+        return SenderFacts(
+            sender.login,
+            sender.is_domain,
+            account.status,
+            account.allowlist,
+            frozen=self._is_frozen(sender, mail_from),
+            domain_usable=domain is None or domain.usable,
+        )
+
+    def _is_frozen(self, sender: Sender, mail_from: Address | None) -> bool:
+        if not sender.is_domain:
+            return sender.login in self._frozen
+        # Of its own domain alone: what is frozen elsewhere is nobody's business here.
+        own = mail_from is not None and mail_from.domain == sender.login
+        return own and normalize_login(str(mail_from)) in self._frozen
 
 
 class DirectoryHolder:

@@ -1,28 +1,45 @@
-"""What the file declares under `accounts:`, as a directory of accounts, senders and domains.
+"""What the file declares under `accounts:`, put into the tables; and the signing keys, which stay in their files.
 
-Hashing takes its time by intent, so it is done once, in the parent; the workers get the hashes and never a password.
+Hashing takes its time by intent, so it is done once, in the parent; workers get neither passwords nor hashes.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from directmail_relay.accounts.directory import Account, Directory, Sender, SendingDomain
+from directmail_relay.accounts.changes import Change
+from directmail_relay.accounts.declared import (
+    DeclaredAccount,
+    DeclaredAddress,
+    DeclaredDomain,
+    read_declared_hashes,
+    sync_declared,
+)
 from directmail_relay.accounts.passwords import Passwords, hash_password
-from directmail_relay.config import Account as DeclaredAccount
-from directmail_relay.config import Config, Credential
+from directmail_relay.accounts.registered import Keys
+from directmail_relay.config import Account, Config, Credential
 from directmail_relay.content.signing_keys import SigningKey
-from directmail_relay.mail.message import Kind
-from directmail_relay.policy.allowlist import Allowlist
+from directmail_relay.database.engine import Database
+from directmail_relay.policy.admission import normalize_login
 from directmail_relay.policy.quota import Limits
 
 Hashes = Mapping[str, str]
-"""login → argon2id hash."""
+"""Login → argon2id hash."""
+
+WHO = "config"
 
 
-def hash_passwords(config: Config, known: Hashes | None = None) -> dict[str, str]:
+def declare(database: Database, config: Config) -> bool:
+    """Brings the tables to what the file says; whether anything changed. Raises ClashError and what databases raise."""
+    hashes = hash_passwords(config, database.read_now(read_declared_hashes))
+    declared = [_account(one, hashes) for one in config.accounts]
+    return database.write_now(sync_declared, Change(WHO, time.time()), declared)
+
+
+def hash_passwords(config: Config, known: Hashes) -> dict[str, str]:
     """The hash of every declared login. One in `known` is kept while it fits, so that verified logins stay verified."""
     passwords = Passwords()
 
@@ -33,7 +50,7 @@ def hash_passwords(config: Config, known: Hashes | None = None) -> dict[str, str
         plain = credential.plain_password
         if plain is None:
             raise ValueError(f"{login} has no password")  # the configuration was checked for that
-        old = (known or {}).get(login)
+        old = known.get(login)
         if old is not None and passwords.verify(old, plain.get_secret_value().encode()):
             return login, old
         return login, hash_password(plain.get_secret_value())
@@ -42,15 +59,13 @@ def hash_passwords(config: Config, known: Hashes | None = None) -> dict[str, str
         return dict(pool.map(hash_one, _credentials(config)))
 
 
-def without_passwords(config: Config, hashes: Hashes) -> Config:
-    """The configuration with each password replaced by its hash, for the workers."""
+def without_passwords(config: Config) -> Config:
+    """The configuration for the workers, which read the hashes from the database."""
     accounts = tuple(
         account.model_copy(
             update={
-                "domains": tuple(
-                    one.with_hash(hashes[one.name]) if one.has_password else one for one in account.domains
-                ),
-                "addresses": tuple(one.with_hash(hashes[str(one.address)]) for one in account.addresses),
+                "domains": tuple(one.without_password() for one in account.domains),
+                "addresses": tuple(one.without_password() for one in account.addresses),
             }
         )
         for account in config.accounts
@@ -58,13 +73,14 @@ def without_passwords(config: Config, hashes: Hashes) -> Config:
     return config.model_copy(update={"accounts": accounts})
 
 
-def build_directory(config: Config, hashes: Hashes) -> Directory:
-    """The directory of what is declared. Reads the DKIM keys; ValueError when one has gone bad since the check."""
-    return Directory(
-        accounts=[_account(one) for one in config.accounts],
-        senders=[sender for one in config.accounts for sender in _senders(one, hashes)],
-        domains=[domain for one in config.accounts for domain in _domains(one)],
-    )
+def read_declared_keys(config: Config) -> Keys:
+    """The declared key of each domain that has one, read anew; ValueError when a file has gone bad since the check."""
+    return {
+        domain.name: (SigningKey(domain.name, domain.dkim.selector, domain.dkim.load_key()),)
+        for account in config.accounts
+        for domain in account.domains
+        if domain.dkim is not None
+    }
 
 
 def _credentials(config: Config) -> Iterator[tuple[str, Credential]]:
@@ -73,29 +89,18 @@ def _credentials(config: Config) -> Iterator[tuple[str, Credential]]:
             if domain.has_password:
                 yield domain.name, domain
         for address in account.addresses:
-            yield str(address.address), address
+            yield normalize_login(str(address.address)), address
 
 
-def _account(declared: DeclaredAccount) -> Account:
+def _account(declared: Account, hashes: Hashes) -> DeclaredAccount:
     protection = declared.ip_protection
-    return Account(
+    logins = ((normalize_login(str(one.address)), one.type) for one in declared.addresses)
+    return DeclaredAccount(
         name=declared.name,
         status=declared.status,
         limits=Limits(declared.daily_quota, declared.monthly_quota, declared.total_quota),
-        allowlist=Allowlist(protection.enabled, protection.entries),
+        ip_protection=protection.enabled,
+        entries=tuple(dict.fromkeys(str(entry) for entry in protection.entries)),
+        domains=tuple(DeclaredDomain(one.name, one.verified, hashes.get(one.name)) for one in declared.domains),
+        addresses=tuple(DeclaredAddress(login, kind, hashes[login]) for login, kind in logins),
     )
-
-
-def _senders(declared: DeclaredAccount, hashes: Hashes) -> Iterator[Sender]:
-    for domain in declared.domains:
-        if domain.has_password:
-            yield Sender(domain.name, declared.name, hashes[domain.name], Kind.TRIGGER, is_domain=True)
-    for one in declared.addresses:
-        login = str(one.address)
-        yield Sender(login, declared.name, hashes[login], one.type)
-
-
-def _domains(declared: DeclaredAccount) -> Iterator[SendingDomain]:
-    for domain in declared.domains:
-        keys = () if domain.dkim is None else (SigningKey(domain.name, domain.dkim.selector, domain.dkim.load_key()),)
-        yield SendingDomain(domain.name, declared.name, keys)

@@ -11,7 +11,7 @@ from directmail_relay.app.observer import SessionMetrics
 from directmail_relay.app.place import Place
 from directmail_relay.config import Config
 from directmail_relay.submission.accept import Acceptance
-from directmail_relay.submission.credentials import Credentials
+from directmail_relay.submission.credentials import Credentials, Look
 from directmail_relay.submission.door import Parts
 from directmail_relay.submission.limits import AuthLimits
 from directmail_relay.submission.listener import Listener, stop_listeners
@@ -21,9 +21,14 @@ from directmail_relay.submission.tls import make_tls_context
 
 
 class Doors:
-    """`place.smtp` holds one bound socket for each listener of the configuration, in their order."""
+    """`place.smtp` holds one bound socket for each listener of the configuration, in their order.
 
-    def __init__(self, config: Config, directory: DirectoryHolder, acceptance: Acceptance, place: Place) -> None:
+    `look` brings the directory up to date before a login is verified.
+    """
+
+    def __init__(
+        self, config: Config, directory: DirectoryHolder, acceptance: Acceptance, place: Place, look: Look
+    ) -> None:
         smtp = config.smtp
         self._acceptance = acceptance
         self._credentials = Credentials(
@@ -31,6 +36,7 @@ class Doors:
             AuthLimits(knobs.share(smtp.auth_failures_per_minute, place.workers)),
             verified=place.memory.verified_logins(),
             threads=max(1, (os.cpu_count() or 1) // place.workers),
+            look=look,
         )
         self._parts = Parts(self._credentials, DirectoryRules(directory), acceptance, SessionMetrics())
         counts = place.memory.connection_counts(place.worker)

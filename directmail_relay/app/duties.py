@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from directmail_relay.accounts.invalid_addresses import purge_invalid
+from directmail_relay.app.outbox_readers import READERS
+from directmail_relay.database.cursors import read_slowest
 from directmail_relay.database.engine import Database
 from directmail_relay.database.errors import TROUBLE
 from directmail_relay.database.sqlite import checkpoint
@@ -32,16 +35,19 @@ SAMPLE_SHARE = 20  # a sample may take one part in so many of the time between t
 PURGE_SECONDS = 60.0
 PURGE_BITE = 500
 PAUSE_SECONDS = 0.05  # between two bites: mail first
-OUTBOX_SECONDS = 3600.0  # an event that nobody has asked to keep; readers' cursors come with the readers
 USAGE_MONTHS = 13
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """How long things are kept, in seconds: details after the end of a recipient, and a message's longest life."""
+    """How long things are kept, in seconds.
+
+    Details after the end of a recipient, a message's longest life, an invalid address after the last hit.
+    """
 
     details: float
     lifetime: float
+    invalid_addresses: float
 
 
 async def serve_checkpoints(database: Database) -> None:
@@ -85,10 +91,12 @@ async def _purge(database: Database, life: Life, keep: Keep, periods: Periods) -
     if not await database.write(take_lease, "purge", life.claim):
         return
     now = time.time()
+    read_by_all = await database.read(read_slowest, READERS)
     bites: list[Callable[[], Awaitable[int]]] = [
         lambda: database.write(purge.purge_messages, now - keep.details - keep.lifetime, PURGE_BITE),
         lambda: database.write(purge_contents, PURGE_BITE),
-        lambda: database.write(outbox.purge, now - OUTBOX_SECONDS, PURGE_BITE),
+        lambda: database.write(outbox.purge, read_by_all, PURGE_BITE),
+        lambda: database.write(purge_invalid, now - keep.invalid_addresses, PURGE_BITE),
     ]
     for bite in bites:
         await _eat(bite)

@@ -6,8 +6,12 @@ What is a limit of the whole node is divided among its workers, rounded up.
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from zoneinfo import ZoneInfo
 
+from directmail_relay.accounts.dkim_keys import active_keys
+from directmail_relay.accounts.registered import ReadKeys
+from directmail_relay.accounts.secret_key import load_or_make_cipher
 from directmail_relay.config import Config, Listener
 from directmail_relay.content.headers import HeaderLimits
 from directmail_relay.delivery.lanes import Ceilings
@@ -34,6 +38,11 @@ def accept_rules(config: Config) -> AcceptRules:
         max_received=config.smtp.max_received,
         header_limits=HeaderLimits(fields=config.smtp.max_headers),
     )
+
+
+def read_keys(config: Config) -> ReadKeys:
+    """Reads the registered DKIM keys. Raises SecretKeyError when the secret key cannot be used."""
+    return partial(active_keys, cipher=load_or_make_cipher(config.secret_key_file, config.database.path))
 
 
 def session_settings(config: Config, listener: Listener, tls: ssl.SSLContext | None) -> SessionSettings:

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from directmail_relay.accounts.directory import DirectoryHolder
+from directmail_relay.accounts.directory import Directory, DirectoryHolder
 from directmail_relay.app import duties, knobs
-from directmail_relay.app.declared import Hashes, build_directory
+from directmail_relay.app.declared import read_declared_keys
 from directmail_relay.app.doors import Doors
 from directmail_relay.app.place import Place
+from directmail_relay.app.registry import Registry
 from directmail_relay.app.signer import Signer
 from directmail_relay.app.way_out import WayOut
 from directmail_relay.config import Config
@@ -41,13 +42,16 @@ READY_SECONDS = 3.0  # that /readyz waits for the database
 
 
 class Relay:
-    """Alive between `start` and `stop`. `hashes` are those of the declared logins."""
+    """Alive between `start` and `stop`. What the file declares is in the database before it is made."""
 
-    def __init__(self, config: Config, hashes: Hashes, place: Place) -> None:
+    def __init__(self, config: Config, place: Place) -> None:
         self._config = config
         self._place = place
         self._database = Database(config.database.location)
-        self._directory = DirectoryHolder(build_directory(config, hashes))
+        self._directory = DirectoryHolder(Directory())
+        self._registry = Registry(self._database, self._directory, knobs.read_keys(config), time.time)
+        self._registry.take_over(read_declared_keys(config), config.domains.grace)
+        self._reloading = asyncio.Lock()
         self._signer = Signer(self._directory, time.time)
         owner = owner_id(config.node, place.worker)
         self._way_out = WayOut(config, place.workers, self._database, owner, self._signer.sign, place.smtp)
@@ -62,7 +66,7 @@ class Relay:
             self._way_out.dispatcher,
             time.time,
         )
-        self._doors = Doors(config, self._directory, acceptance, place)
+        self._doors = Doors(config, self._directory, acceptance, place, self._registry.look_for_login)
         checks = {"database": self._database_answers, "listeners": self._is_listening}
         self._web = WebServer(make_app(checks), place.http, config.http.trusted_proxies)
         self._tasks: list[asyncio.Task[None]] = []
@@ -70,10 +74,12 @@ class Relay:
 
     async def start(self) -> None:
         """Returns when mail is taken. The database has been migrated before."""
+        await self._registry.load()
         freed = await self._way_out.life.begin()
         way_out, life = self._way_out, self._way_out.life
         self._run(life.serve(way_out.claimer.on_beat, way_out.dispatcher.forget))
         self._run(way_out.claimer.serve())
+        self._run(self._registry.serve())
         self._run(duties.serve_checkpoints(self._database))
         self._run(duties.serve_lag())
         self._run(duties.serve_samples(self._database, life, time.time))
@@ -83,14 +89,19 @@ class Relay:
         self._listening = True
         log.info("worker_ready", worker=self._place.worker, workers=self._place.workers, freed=freed)
 
-    def reload(self, config: Config, hashes: Hashes) -> None:
-        """Takes the new configuration over; raises ValueError or OSError, and changes nothing, when it cannot."""
-        directory = build_directory(config, hashes)
-        self._doors.reload(config)
-        self._way_out.reload(config, self._place.workers)
-        self._directory.replace(directory)
-        self._config = config
-        log.info("config_taken_over", worker=self._place.worker)
+    async def reload(self, config: Config) -> None:
+        """Takes the new configuration over; raises ValueError or OSError, and changes nothing, when it cannot.
+
+        What it declares has come into the database before; with a database in trouble that is read when it is back.
+        """
+        async with self._reloading:
+            keys = read_declared_keys(config)
+            self._doors.reload(config)
+            self._way_out.reload(config, self._place.workers)
+            self._registry.take_over(keys, config.domains.grace)
+            self._config = config
+            await self._registry.look_for_login()
+            log.info("config_taken_over", worker=self._place.worker)
 
     async def stop(self) -> None:
         """Ends in good order, within 30 seconds."""
@@ -101,6 +112,7 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._registry.close()
         await self._end_life()
         await self._web.stop()
         await self._way_out.close()
@@ -127,7 +139,8 @@ class Relay:
             raise SystemExit(70)
 
     def _keep(self) -> duties.Keep:
-        return duties.Keep(self._config.retention.events, self._config.delivery.retry.lifetime)
+        config = self._config
+        return duties.Keep(config.retention.events, config.delivery.retry.lifetime, config.invalid_addresses.expire)
 
     def _today(self) -> Periods:
         return period_keys(time.time(), ZoneInfo(self._config.time_zone))

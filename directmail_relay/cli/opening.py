@@ -13,6 +13,7 @@ from pathlib import Path
 import typer
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from directmail_relay.accounts.changes import RefusedError as RefusedByRulesError
 from directmail_relay.cli.check_config import EXIT_CONFIG, report_config_error
 from directmail_relay.cli.output import fail
 from directmail_relay.config import Config, ConfigError, find_config, load_config
@@ -30,19 +31,28 @@ class RefusedError(Exception):
 
 @contextmanager
 def open_database(explicit: Path | None, *, as_json: bool = False) -> Iterator[Database]:
-    """The database of the configuration that `find_config` chooses, for the body of a command.
+    """The database of the configuration that `find_config` chooses, for the body of a command. See open_configured."""
+    with open_configured(explicit, as_json=as_json) as (_, database):
+        yield database
 
-    Errors that somebody can do something about, in opening it or in the body, end the command with one sentence:
-    exit code 78 for the configuration, 1 for a RefusedError, the schema or the database.
+
+@contextmanager
+def open_configured(explicit: Path | None, *, as_json: bool = False) -> Iterator[tuple[Config, Database]]:
+    """The configuration that `find_config` chooses, and its database.
+
+    Errors that somebody can do something about, in opening them or in the body, end the command with one sentence:
+    exit code 78 for the configuration, 1 for a RefusedError (of ours, or of the rules of what is registered), the
+    schema or the database.
     """
     try:
-        with _open(load_config(find_config(explicit))) as database:
+        config = load_config(find_config(explicit))
+        with _open(config) as database:
             database.read_now(check_schema)
-            yield database
+            yield config, database
     except ConfigError as error:
         report_config_error(error, as_json=as_json)
         raise typer.Exit(EXIT_CONFIG) from None
-    except RefusedError as error:
+    except (RefusedError, RefusedByRulesError) as error:
         fail(str(error), error.code, as_json=as_json)
     except (SchemaTooOldError, SchemaTooNewError) as error:
         fail(str(error), "schema", as_json=as_json)

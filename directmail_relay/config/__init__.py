@@ -5,8 +5,9 @@ from __future__ import annotations
 from directmail_relay.config.accounts import Account, AccountAddress, AccountDomain, Dkim, IpProtection
 from directmail_relay.config.credential import Credential
 from directmail_relay.config.delivery import Delivery, DeliveryTimeouts, Dns, InFlight, Retry, Route
+from directmail_relay.config.domains import AutomaticDns, Domains
 from directmail_relay.config.loading import find_config, find_exposed_files, find_unsigned_addresses, load_config
-from directmail_relay.config.models import Bounces, Config, DatabaseConfig, Domains, Http, Log, Retention
+from directmail_relay.config.models import Bounces, Config, DatabaseConfig, Http, IpProtectionRules, Log, Retention
 from directmail_relay.config.problems import ConfigError, Problem
 from directmail_relay.config.reload import needs_restart
 from directmail_relay.config.smtp import Listener, Smtp, SmtpTimeouts, Tls
@@ -16,6 +17,7 @@ __all__ = [
     "Account",
     "AccountAddress",
     "AccountDomain",
+    "AutomaticDns",
     "Bounces",
     "Config",
     "ConfigError",
@@ -30,6 +32,7 @@ __all__ = [
     "Http",
     "InFlight",
     "IpProtection",
+    "IpProtectionRules",
     "Listener",
     "Log",
     "Problem",

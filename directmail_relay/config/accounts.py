@@ -5,12 +5,12 @@ Who may send what, and what becomes of accounts that are no longer declared, is 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
 
+from directmail_relay.accounts.accounts import parse_account_name
 from directmail_relay.config.credential import Credential
 from directmail_relay.config.fields import (
     CrossProblemsError,
@@ -28,7 +28,6 @@ from directmail_relay.mail.address import Address, parse_address
 from directmail_relay.mail.message import Kind, Status
 from directmail_relay.policy.allowlist import AllowEntry, parse_entry
 
-_ACCOUNT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 Problems = list[tuple[tuple[str | int, ...], str]]
 
 
@@ -106,16 +105,10 @@ class IpProtection(Section):
         return self
 
 
-def _check_account_name(value: str) -> str:
-    if not _ACCOUNT.fullmatch(value):
-        raise ValueError("is not an account name: use up to 64 letters, digits, dots, hyphens and underscores")
-    return value
-
-
 class Account(Section):
     """Quotas count recipients; None is no limit."""
 
-    name: Annotated[str, AfterValidator(_check_account_name)]
+    name: Annotated[str, AfterValidator(parse_account_name)]
     daily_quota: Quota = None
     monthly_quota: Quota = None
     total_quota: Quota = None

@@ -46,11 +46,9 @@ class Credential(Section):
         """The password itself, from the file or from `password_file`; None when only a hash or nothing is given."""
         return self.password or self._from_file
 
-    def with_hash(self, password_hash: str) -> Self:
-        """The same login with the hash alone: what a worker needs, and all that it should be given."""
-        bare = self.model_copy(
-            update={"password": None, "password_file": None, "password_hash": SecretStr(password_hash)}
-        )
+    def without_password(self) -> Self:
+        """The same login with nothing to prove itself by: all that a worker should be given."""
+        bare = self.model_copy(update=dict.fromkeys(_WAYS))
         bare._from_file = None  # noqa: SLF001 - our own, of a copy
         return bare
 

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SELECTOR = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
+_SELECTOR_PREFIX = re.compile(r"[a-z](?:[a-z0-9-]{0,30})")
 _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 DNS_PORT = 53
 
@@ -153,6 +154,9 @@ TimeZone = Annotated[str, AfterValidator(_check_zone)]
 Domain = Annotated[str, _text(parse_domain, "give a name such as mail.example.com")]
 RouteDomain = Annotated[str, _text(_parse_route_domain, 'give example.com, "*.example.com" or "*"')]
 Selector = Annotated[str, _matching(_SELECTOR, "is not a DKIM selector: use letters, digits and hyphens, such as s1")]
+SelectorPrefix = Annotated[
+    str, _matching(_SELECTOR_PREFIX, "must begin with a letter and go on with small letters, digits and hyphens")
+]
 Url = Annotated[str, _matching(_URL, "must start with http:// or https:// and have no query")]
 Workers = Annotated[int | None, BeforeValidator(_parse_workers)]
 ListenEndpoint = Annotated[Endpoint, BeforeValidator(parse_endpoint)]

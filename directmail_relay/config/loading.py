@@ -97,12 +97,16 @@ def _is_covered(domain: str, signed: set[str]) -> bool:
 def _holds_passwords(config: Config) -> bool:
     if config.database.url_file is None and config.database.has_password:
         return True
+    if config.domains.automatic_dns is not None and config.domains.automatic_dns.key_secret is not None:
+        return True
     return any(one.password for account in config.accounts for one in (*account.domains, *account.addresses))
 
 
 def _secret_files(config: Config) -> Iterator[tuple[str, Path | None]]:
     yield "database.url_file", config.database.url_file
     yield "secret_key_file", config.secret_key_file
+    if config.domains.automatic_dns:
+        yield "domains.automatic_dns.key_secret_file", config.domains.automatic_dns.key_secret_file
     if config.smtp.tls:
         yield "smtp.tls.key", config.smtp.tls.key
     for i, account in enumerate(config.accounts):

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationIn
 
 from directmail_relay.config.accounts import Accounts
 from directmail_relay.config.delivery import DAY, Delivery
+from directmail_relay.config.domains import Domains
 from directmail_relay.config.fields import (
     CrossProblemsError,
     Domain,
@@ -25,7 +26,6 @@ from directmail_relay.config.fields import (
     Url,
     Workers,
 )
-from directmail_relay.config.hosts import Host
 from directmail_relay.config.secret_files import read_secret
 from directmail_relay.config.smtp import Smtp
 from directmail_relay.config.units import Endpoint
@@ -106,12 +106,10 @@ class Http(Section):
     trusted_proxies: Items[Network] = ()
 
 
-class Domains(Section):
-    """Names that senders' DNS records point to; those that are not given follow from `hostname`."""
+class IpProtectionRules(Section):
+    """`allow_private`: entries may be private addresses, for relays whose clients are on the same network."""
 
-    spf_include: Host = ""
-    mx_host: Host = ""
-    tracking_host: Host = ""
+    allow_private: bool = False
 
 
 class Bounces(Section):
@@ -124,6 +122,13 @@ class Retention(Section):
     """Seconds for which the details of a recipient are kept after its final event."""
 
     events: Seconds = 30 * DAY
+
+
+class InvalidAddresses(Section):
+    """How long an address stays invalid after the last reply that said so; `after_retries` is the guide's row R15."""
+
+    expire: Seconds = 180 * DAY
+    after_retries: bool = False
 
 
 class Log(Section):
@@ -145,9 +150,11 @@ class Config(Section):
     delivery: Delivery = Delivery()
     http: Http = Http()
     domains: Domains = Domains()
+    ip_protection: IpProtectionRules = IpProtectionRules()
     secret_key_file: FilePath = Path("secret.key")
     retention: Retention = Retention()
     bounces: Bounces = Bounces()
+    invalid_addresses: InvalidAddresses = InvalidAddresses()
     log: Log = Log()
     accounts: Accounts = ()
 

@@ -1,4 +1,4 @@
-"""What a message must have before it is stored (RFC 6409 §8): our trace on top, a date, an id; no Bcc.
+"""What a message must have before it is stored (RFC 6409 §8): our trace on top, a date, an id; no Bcc, no word to us.
 
 The result is what will be sent, but for the DKIM signature. Never touches the body, and copies it once.
 """
@@ -17,12 +17,14 @@ from directmail_relay.content.headers import (
     needs_smtputf8_header,
     split_header,
 )
+from directmail_relay.content.tag_header import NAMES as FOR_US
+from directmail_relay.content.tag_header import TagHeader, read_tag
 
 LIMITS = HeaderLimits()
 
 # Blind recipients are told by the envelope alone (RFC 5322 §3.6.3); Return-Path is for the last host to
-# write (RFC 5321 §4.4), and a forged one would draw the bounces of some systems.
-_DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path"})
+# write (RFC 5321 §4.4), and a forged one would draw the bounces of some systems. Words to us end with us.
+_DROPPED = frozenset({b"bcc", b"resent-bcc", b"return-path"}) | FOR_US
 _NEEDED = frozenset({b"date", b"message-id"})
 _LONGEST_MESSAGE_ID = 998  # octets: as long as a line may be, RFC 5322 §2.1.1
 _UNPRINTABLE = re.compile(r"[^ -~]")
@@ -33,7 +35,7 @@ class Completed:
     """A content ready to be stored, and what one wants to know of its header without reading it again.
 
     `message_id` is as in the field, brackets included, made printable; `received_count` counts the hosts before
-    us; `needs_smtputf8` says whether the header goes beyond ASCII.
+    us; `needs_smtputf8` says whether the header goes beyond ASCII; `tag` is what the fields for us said.
     """
 
     content: bytes
@@ -41,6 +43,7 @@ class Completed:
     header_from: FromHeader
     received_count: int
     needs_smtputf8: bool
+    tag: TagHeader
 
 
 def complete(
@@ -48,9 +51,9 @@ def complete(
 ) -> Completed:
     """Add `received` (from `render_received`), and `date` and `message_id` (`<…@…>`) where the client gave none.
 
-    An empty Date or Message-ID counts as none; any other value stays, however odd. Bcc, Resent-Bcc and
-    Return-Path go. Where the client left out the blank line before the body we write it, so that all who
-    read on see the same header. Raises HeaderLimitError.
+    An empty Date or Message-ID counts as none; any other value stays, however odd. Bcc, Resent-Bcc, Return-Path
+    and what is meant for us (tag_header) go. Where the client left out the blank line before the body we write
+    it, so that all who read on see the same header. Raises HeaderLimitError.
     """
     header = split_header(content, limits)
     kept = [field for field in header.fields if not _is_dropped(field)]
@@ -68,6 +71,7 @@ def complete(
         header_from=header_from(kept),
         received_count=count_received(kept),
         needs_smtputf8=needs_smtputf8_header(kept),
+        tag=read_tag(header.fields),
     )
 
 

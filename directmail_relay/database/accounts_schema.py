@@ -129,6 +129,7 @@ invalid_addresses = Table(
     Column("reply", Text, nullable=False),
     Column("since", BigInteger, nullable=False, index=True),
     Column("last", BigInteger, nullable=False, index=True),
+    Column("number", BigInteger, nullable=False, index=True, comment="in the order of commits; workers read onwards"),
 )
 
 suppressions = Table(
@@ -137,6 +138,7 @@ suppressions = Table(
     Column("account", Text, primary_key=True),
     Column("address", Text, primary_key=True, comment="in lower case"),
     Column("since", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False, index=True, comment="as in invalid_addresses, and from one series"),
 )
 
 audit = Table(
@@ -152,7 +154,8 @@ audit = Table(
     sqlite_autoincrement=True,
 )
 
-# One row: raised with every change, polled by the workers.
+# Polled by the workers. Row 1 is raised with every change; row 2 numbers the addresses that RCPT refuses, of which
+# there may be millions: their coming and going must not make anybody read everything else again.
 registry_version = Table(
     "registry_version",
     metadata,

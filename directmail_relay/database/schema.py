@@ -131,7 +131,6 @@ outbox = Table(
     metadata,
     Column("id", _Key, primary_key=True, autoincrement=True),
     Column("created", BigInteger, nullable=False),
-    Column("xact", BigInteger, nullable=False, comment="PostgreSQL: the transaction that wrote it; SQLite: 0"),
     Column("event", Text, nullable=False, comment="a FinalEvent as JSON"),
     sqlite_autoincrement=True,
 )

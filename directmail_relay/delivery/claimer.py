@@ -91,7 +91,7 @@ class Claimer:
     async def _claim_kind(self, kind: Kind, now: float) -> bool:
         lanes = self._dispatcher.lanes
         found = await self._database.read(walk_destinations, kind, self._after[kind], WALK)
-        total, room = lanes.room, lanes.offer(found)
+        total, room = lanes.room(kind), lanes.offer(found, kind)
         if sum(room.values()) < total:
             self._after[kind] = found[-1] if len(found) == WALK else ""
         else:  # not enough for all of them: the next walk begins behind the last that had some

@@ -60,10 +60,9 @@ class Dispatcher:
     def reserve(self, message: Message, recipients: tuple[Recipient, ...]) -> tuple[Claim, frozenset[int]]:
         """Room for as many of these as the ceilings leave; the others are stored as due and claimed later."""
         mine: set[int] = set()
-        fits = self.lanes.bytes_held + message.size <= self.lanes.ceilings.size
-        if fits and not self.stopping and self._life.is_sure:
+        if self.lanes.fits(message.size, message.kind) and not self.stopping and self._life.is_sure:
             for recipient in recipients:
-                if self.lanes.room_of(recipient.destination):
+                if self.lanes.room_of(recipient.destination, message.kind):
                     self.lanes.reserve(recipient.destination, 1)
                     mine.add(recipient.index)
         return self._life.claim, frozenset(mine)
@@ -127,7 +126,7 @@ class Dispatcher:
         lane.opening -= 1
         try:
             sent = 0
-            while (sent < TURN or not self.lanes.somebody_waits) and (work := lane.pop()) is not None:
+            while (sent < TURN or not self.lanes.somebody_waits) and (work := self.lanes.next_work(lane)) is not None:
                 sent += 1
                 await self._carry(courier, work)
         finally:

@@ -1,7 +1,8 @@
 """The work in memory, by destination: what is ready, what is under way, and how much room is left.
 
 A destination that is slow or dead fills its own lane and nobody else's: each has a ceiling, and sessions are given
-out in turn among the lanes that wait. Knows no I/O and no clock.
+out in turn among the lanes that wait. Batch mail never takes the last tenth of anything, so that trigger mail finds
+room and a session however much batch mail there is. Knows no I/O and no clock.
 """
 
 from __future__ import annotations
@@ -12,6 +13,13 @@ from dataclasses import dataclass, field
 
 from directmail_relay.delivery.parcel import Parcel, Work
 from directmail_relay.mail.message import Kind
+
+KEPT_FOR_TRIGGER = 10  # one part in so many
+
+
+def share_of_batch(ceiling: int) -> int:
+    """What batch mail may take of a ceiling; a ceiling too small to be parted is everybody's."""
+    return ceiling - ceiling // KEPT_FOR_TRIGGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,10 @@ class Lane:
         return None
 
     @property
+    def has_trigger(self) -> bool:
+        return bool(self.ready[Kind.TRIGGER])
+
+    @property
     def waiting(self) -> int:
         return sum(len(works) for works in self.ready.values())
 
@@ -59,7 +71,8 @@ class Lanes:
         self.bytes_held = 0
         self.sessions = 0
         self._lanes: dict[str, Lane] = {}
-        self._turn: dict[str, None] = {}  # lanes that wait for a session, in the order in which they came
+        # Lanes that wait for a session, in the order in which they came; first those that had trigger mail then.
+        self._turns: dict[Kind, dict[str, None]] = {Kind.TRIGGER: {}, Kind.BATCH: {}}
 
     def get(self, destination: str) -> Lane:
         lane = self._lanes.get(destination)
@@ -67,24 +80,29 @@ class Lanes:
             lane = self._lanes[destination] = Lane(destination)
         return lane
 
-    @property
-    def room(self) -> int:
-        """How many more recipients may be held in all."""
-        return max(0, self.ceilings.recipients - self.held) if self.bytes_held < self.ceilings.size else 0
+    def fits(self, size: int, kind: Kind) -> bool:
+        """Whether there is room for a content of so many bytes."""
+        return self.bytes_held + size <= _ceiling(self.ceilings.size, kind)
 
-    def room_of(self, destination: str) -> int:
+    def room(self, kind: Kind) -> int:
+        """How many more recipients of that kind of mail may be held in all."""
+        if self.bytes_held >= _ceiling(self.ceilings.size, kind):
+            return 0
+        return max(0, _ceiling(self.ceilings.recipients, kind) - self.held)
+
+    def room_of(self, destination: str, kind: Kind) -> int:
         """How many more recipients of this destination may be held."""
         lane = self._lanes.get(destination)
-        own = self.ceilings.recipients_per_destination - (lane.held if lane else 0)
-        return max(0, min(own, self.ceilings.recipients - self.held))
+        own = _ceiling(self.ceilings.recipients_per_destination, kind) - (lane.held if lane else 0)
+        return max(0, min(own, _ceiling(self.ceilings.recipients, kind) - self.held))
 
-    def offer(self, destinations: Sequence[str]) -> dict[str, int]:
+    def offer(self, destinations: Sequence[str], kind: Kind) -> dict[str, int]:
         """Room for each of these, the first of them when it is short; all together never more than there is."""
-        left = self.room
+        left = self.room(kind)
         share = max(1, left // max(1, len(destinations)))
         found: dict[str, int] = {}
         for destination in destinations:
-            if room := min(self.room_of(destination), share, left):
+            if room := min(self.room_of(destination, kind), share, left):
                 found[destination] = room
                 left -= room
         return found
@@ -123,31 +141,46 @@ class Lanes:
 
     def open_session(self, lane: Lane) -> bool:
         """Takes one of the sessions for this lane; False when all are taken (then the lane waits its turn)."""
-        if self.sessions >= self.ceilings.sessions:
-            self._turn[lane.destination] = None
+        kind = Kind.TRIGGER if lane.has_trigger else Kind.BATCH
+        if self.sessions >= _ceiling(self.ceilings.sessions, kind):
+            self._turns[kind][lane.destination] = None
             return False
-        self._turn.pop(lane.destination, None)
+        for turn in self._turns.values():
+            turn.pop(lane.destination, None)
         self.sessions += 1
         lane.sessions += 1
         lane.opening += 1
         return True
+
+    def next_work(self, lane: Lane) -> Work | None:
+        """What a session of the lane does next; nothing when it is one of those that are kept for trigger mail."""
+        if not lane.has_trigger and self.sessions > _ceiling(self.ceilings.sessions, Kind.BATCH):
+            return None
+        return lane.pop()
 
     def close_session(self, lane: Lane) -> Lane | None:
         """Gives a session back; the answer is the lane whose turn it is, if any waits."""
         self.sessions -= 1
         lane.sessions -= 1
         self._forget_if_empty(lane)
-        while self._turn:
-            destination = next(iter(self._turn))
-            del self._turn[destination]
+        return self._next_turn(Kind.TRIGGER) or self._next_turn(Kind.BATCH)
+
+    def _next_turn(self, kind: Kind) -> Lane | None:
+        turn = self._turns[kind]
+        while turn and self.sessions < _ceiling(self.ceilings.sessions, kind):
+            destination = next(iter(turn))
+            del turn[destination]
             waiting = self._lanes.get(destination)
-            if waiting is not None and self.wants_session(waiting):
+            if waiting is None or not self.wants_session(waiting):
+                continue
+            if kind is Kind.BATCH or waiting.has_trigger:
                 return waiting
+            self._turns[Kind.BATCH][destination] = None  # another session took its trigger mail meanwhile
         return None
 
     @property
     def somebody_waits(self) -> bool:
-        return bool(self._turn)
+        return any(self._turns.values())
 
     def take_out(self, keys: set[tuple[int, int]]) -> set[tuple[int, int]]:
         """Removes these recipients (env_id, index) as far as their work has not begun; answers which those were."""
@@ -193,3 +226,7 @@ class Lanes:
     def _forget_if_empty(self, lane: Lane) -> None:
         if not lane.held and not lane.sessions and not lane.waiting:
             self._lanes.pop(lane.destination, None)
+
+
+def _ceiling(ceiling: int, kind: Kind) -> int:
+    return ceiling if kind is Kind.TRIGGER else share_of_batch(ceiling)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 import structlog
@@ -21,7 +21,7 @@ from directmail_relay.mail.attempt import DeliveryAttempt
 from directmail_relay.mail.event import FinalEvent
 from directmail_relay.mail.message import Message, Recipient
 from directmail_relay.mail.reply import Reply
-from directmail_relay.policy.classify import classify
+from directmail_relay.policy.classify import Classification, classify
 from directmail_relay.policy.retry import RetryPolicy, next_step
 from directmail_relay.policy.verdict import Delivered, GiveUp, NextStep, RetryAt
 from directmail_relay.queue.claim import Claim, give_back
@@ -74,7 +74,7 @@ class Settler:
             category=category,
             rule=meaning.rule,
             attempt=attempt,
-            event=_event(held, step, attempt.reply, attempt.ended_at, (category, meaning.rule, made)),
+            event=_event(held, step, attempt, meaning, made),
         )
         metrics.ATTEMPTS.inc(category)
         return self._in_background(self._write(held, settlement))
@@ -82,17 +82,16 @@ class Settler:
     def drop(self, held: Held) -> asyncio.Task[None]:
         """Ends a recipient that an operator dropped; that is no attempt."""
         now, made = self._clock(), held.recipient.attempts
-        step = GiveUp(4)
         settlement = Settlement(
             env_id=held.recipient.env_id,
             rcpt_index=held.recipient.index,
             claim=held.claim,
-            step=step,
+            step=GiveUp(4),
             attempts=made,
             ended_at=now,
             category="other",
             rule="dropped",
-            event=_event(held, step, replies.DROPPED, now, ("other", "dropped", made)),
+            event=replace(_bare_event(held, replies.DROPPED, now), attempts=made, rule="dropped"),
         )
         return self._in_background(self._write(held, settlement))
 
@@ -177,11 +176,21 @@ def _facts(settlement: Settlement) -> dict[str, object]:
     }
 
 
-def _event(held: Held, step: NextStep, reply: Reply, end_time: float, found: tuple[str, str, int]) -> FinalEvent | None:
-    """The final event; None when the step is not final. `found` is category, rule and the number of attempts."""
+def _event(
+    held: Held, step: NextStep, attempt: DeliveryAttempt, meaning: Classification, made: int
+) -> FinalEvent | None:
+    """The final event; None when the step is not final."""
     if isinstance(step, RetryAt):
         return None
-    message, (category, rule, attempts) = held.message, found
+    event = replace(_bare_event(held, attempt.reply, attempt.ended_at), attempts=made, rule=meaning.rule)
+    if isinstance(step, Delivered):
+        return replace(event, status=0, err_code=250, category=DELIVERED)
+    return replace(event, status=step.status, category=meaning.category.value, suppress=meaning.suppress.value)
+
+
+def _bare_event(held: Held, reply: Reply, end_time: float) -> FinalEvent:
+    """A failure whose reason is not told yet."""
+    message = held.message
     return FinalEvent(
         env_id=message.env_id,
         rcpt_index=held.recipient.index,
@@ -191,11 +200,11 @@ def _event(held: Held, step: NextStep, reply: Reply, end_time: float, found: tup
         rcpt=str(held.recipient.rcpt),
         recv_time=message.recv_time,
         end_time=end_time,
-        status=0 if isinstance(step, Delivered) else step.status,
-        err_code=250 if isinstance(step, Delivered) else reply.code,
+        status=4,
+        err_code=reply.code,
         err_msg=str(reply),
-        category=category,
-        rule=rule,
-        attempts=attempts,
+        category="other",
+        rule="",
+        attempts=0,
         tag=message.tag,
     )

@@ -13,7 +13,7 @@ class FinalEvent:
     """What became of a recipient. Times are POSIX seconds.
 
     `status` is 0 delivered, 2 invalid address, 3 spam in the receiver's eyes, 4 failed; `err_code` and
-    `err_msg` are the last reply's.
+    `err_msg` are the last reply's. `suppress` is what that reply means for the address: yes, no or after_retries.
     """
 
     env_id: int
@@ -31,3 +31,4 @@ class FinalEvent:
     rule: str
     attempts: int
     tag: str | None = None
+    suppress: str = "no"

@@ -104,6 +104,7 @@ SENDER_MISMATCH = _local(
     553, '"MAIL FROM" doesn\'t conform with authentication (Auth Account:{login}|Mail Account:{mail_from})'
 )
 HEADER_FROM_MISMATCH = _local(553, "Header From doesn't conform with authentication")
+DOMAIN_UNAVAILABLE = _local(553, "Sending domain {domain} is not verified")
 IP_NOT_ALLOWED = _local(554, "Client address {client_ip} is not in the IP whitelist of this account")
 PARAMETER_UNKNOWN = _local(555, "MAIL or RCPT parameters not recognized or not implemented")
 

@@ -3,10 +3,13 @@
 Facts in, verdict out. Never looks anything up; each check stands alone, so every door (SMTP, API) asks the
 same questions in the same order. The labels of `directmail_refused_total{reason}` that arise here:
 
-    account_unavailable   the account is not `normal`, or the login was removed since it logged in   551
+    account_unavailable   the account is not `normal`, or the address is frozen or was removed       551
+    domain_unavailable    the sending domain is not verified, or not any more                        553
     ip_not_allowed        IP protection is on and the client is not in its list                      554
     sender_mismatch       the envelope sender is not the login's to use                              553
     header_from_mismatch  the From field names somebody else, nobody, or several                     553
+    invalid_rcpt          delivery found the recipient to be an invalid address of this account      559
+    suppressed            the recipient is in the account's do-not-send list                         559
 """
 
 from __future__ import annotations
@@ -36,12 +39,17 @@ class HeaderFromMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SenderFacts:
-    """What is known now about whoever logged in. `login` is normalised; it is a domain when `is_domain`."""
+    """What is known now about whoever logged in. `login` is normalised; it is a domain when `is_domain`.
+
+    `frozen`: the address may not send; `domain_usable`: its domain is verified, or vouched for.
+    """
 
     login: str
     is_domain: bool
     status: Status
     allowlist: Allowlist
+    frozen: bool = False
+    domain_usable: bool = True
 
 
 def normalize_login(text: str) -> str:
@@ -77,6 +85,8 @@ def check_mail_from(facts: SenderFacts | None, mail_from: Address | None, client
     protection = check_client_ip(facts.allowlist, client_ip)
     if isinstance(protection, Refuse):
         return protection
+    if not facts.domain_usable:
+        return _unverified(facts.login.rpartition("@")[2])
     if mail_from is None or not _is_own(facts, mail_from):
         return _mismatch(facts.login, mail_from)
     return Accept()
@@ -96,8 +106,13 @@ def check_rcpt_to(facts: SenderFacts | None) -> Verdict:
     return _check_account(facts)
 
 
+def refuse_listed(why: str) -> Refuse:
+    """The refusal of a recipient that the account lists: `invalid_rcpt` or `suppressed`."""
+    return Refuse(replies.INVALID_RCPT, why)
+
+
 def _check_account(facts: SenderFacts | None) -> Verdict:
-    if facts is not None and facts.status is Status.NORMAL:
+    if facts is not None and facts.status is Status.NORMAL and not facts.frozen:
         return Accept()
     return Refuse(replies.ACCOUNT_UNAVAILABLE, "account_unavailable")
 
@@ -112,6 +127,10 @@ def _agrees(author: Address, mail_from: Address, mode: HeaderFromMode) -> bool:
     if mode is HeaderFromMode.DOMAIN:
         return author.domain == mail_from.domain
     return author.same_mailbox(mail_from)
+
+
+def _unverified(domain: str) -> Refuse:
+    return Refuse(replies.fill(replies.DOMAIN_UNAVAILABLE, domain=_printable(domain)), "domain_unavailable")
 
 
 def _mismatch(login: str, mail_from: Address | None) -> Refuse:

@@ -38,10 +38,14 @@ Answer = Records | NoSuchDomain | NoData | Unavailable
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`name` without the final dot; always looked up as a full name, never with a search list."""
+    """`name` without the final dot; always looked up as a full name, never with a search list.
+
+    Without `follow` a name that is an alias has no records of its own.
+    """
 
     name: str
     rdtype: dns.rdatatype.RdataType
+    follow: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,19 @@ class Asker:
     async def ask(self, question: Question) -> Aged[Answer]:
         """The answer and how long to remember it. Raises nothing."""
         try:
-            return await self._follow(dns.name.from_text(question.name), question.rdtype)
+            name = dns.name.from_text(question.name)
+            return await (self._follow if question.follow else self._stay)(name, question.rdtype)
         except dns.resolver.NXDOMAIN as error:
             return Aged(NoSuchDomain(), self._limits.of_nothing(_ttl_of_nxdomain(error)))
         except (dns.exception.DNSException, OSError, EOFError) as error:
             return Aged(Unavailable(f"{type(error).__name__}: {error}"), self._limits.failure)
+
+    async def _stay(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Aged[Answer]:
+        answer = await self._resolver.resolve(name, rdtype, raise_on_no_answer=False, search=False)
+        ttl = answer.chaining_result.minimum_ttl
+        if answer.rrset is None or answer.canonical_name != name:
+            return Aged(NoData(), self._limits.of_nothing(ttl))
+        return Aged(Records(tuple(answer.rrset)), self._limits.of_records(ttl))
 
     async def _follow(self, name: dns.name.Name, rdtype: dns.rdatatype.RdataType) -> Aged[Answer]:
         ttl = float("inf")

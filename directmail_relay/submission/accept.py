@@ -6,7 +6,7 @@ inside is raised, and the door says 451. The content is never logged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ import structlog
 from directmail_relay.accounts.directory import Account, DirectoryHolder
 from directmail_relay.content.complete import LIMITS, Completed, complete
 from directmail_relay.content.dates import format_date
-from directmail_relay.content.headers import HeaderLimitError, HeaderLimits, has_8bit
+from directmail_relay.content.headers import HeaderLimitError, HeaderLimits
 from directmail_relay.content.trace import Hop, render_received
 from directmail_relay.database.errors import AlreadyThere, is_out_of_room
 from directmail_relay.database.group_commit import GroupCommit
@@ -28,6 +28,7 @@ from directmail_relay.policy.verdict import Accept, Refuse, Verdict
 from directmail_relay.queue.claim import Claim
 from directmail_relay.queue.env_id import EnvIds
 from directmail_relay.queue.put import NewMessage
+from directmail_relay.submission.accepted import make_message, make_recipients
 from directmail_relay.submission.door import Accepted
 
 log = structlog.get_logger()
@@ -63,7 +64,10 @@ class AcceptRules:
 
 
 class Acceptance:
-    """The `Door` behind which the queue lies. `rules` may be replaced between two messages (a reload)."""
+    """The `Door` behind which the queue lies. `rules` may be replaced between two messages (a reload).
+
+    `tags` are those that an account has registered; set it before the first message.
+    """
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Acceptance:
         self._put = put
         self._handoff = handoff
         self._clock = clock
+        self.tags: Callable[[str], Collection[str]] = lambda _account: ()
 
     async def accept(self, submission: Submission) -> Accepted | Refuse:
         """Stores the message and answers with its env_id, or says why not. Raises what the database raises."""
@@ -102,8 +107,8 @@ class Acceptance:
         verdict = self._check(submission, completed)
         if isinstance(verdict, Refuse):
             return verdict
-        message = _message(submission, completed, env_id, now)
-        recipients = _recipients(submission, env_id, now)
+        message = make_message(submission, completed, self._tag(submission, completed), env_id, now)
+        recipients = make_recipients(submission, env_id, now)
         return await self._store(message, recipients, completed.content, account, now)
 
     def _complete(self, submission: Submission, env_id: int, now: float) -> Completed:
@@ -133,6 +138,15 @@ class Acceptance:
         if mail_from is None:  # our own reports; no login may use the null reverse-path
             return Accept()
         return check_header_from(completed.header_from.address, mail_from, self.rules.header_from)
+
+    def _tag(self, submission: Submission, completed: Completed) -> str | None:
+        """The door's own word first, then the header's; a tag that the account does not have is dropped in silence."""
+        if submission.tag is not None:
+            return submission.tag
+        said = completed.tag
+        if said.problem is not None:
+            log.debug("tag_header_ignored", account=submission.account, problem=said.problem)
+        return said.tag if said.tag in self.tags(submission.account) else None
 
     async def _store(
         self, message: Message, recipients: tuple[Recipient, ...], content: bytes, account: Account, now: float
@@ -165,38 +179,3 @@ class Acceptance:
             client_ip=message.client_ip,
         )
         return Accepted(message.env_id)
-
-
-def _message(submission: Submission, completed: Completed, env_id: int, now: float) -> Message:
-    envelope = submission.envelope
-    return Message(
-        env_id=env_id,
-        account=submission.account,
-        mail_from=envelope.mail_from,
-        message_id=completed.message_id,
-        recv_time=now,
-        size=len(completed.content),
-        kind=submission.kind,
-        tag=submission.tag,
-        client_ip=submission.client_ip,
-        body_8bit=envelope.body_8bit or has_8bit(completed.content),
-        smtputf8=envelope.smtputf8,
-        ret=envelope.ret,
-        envid=envelope.envid,
-    )
-
-
-def _recipients(submission: Submission, env_id: int, now: float) -> tuple[Recipient, ...]:
-    return tuple(
-        Recipient(
-            env_id=env_id,
-            index=index,
-            rcpt=rcpt.address,
-            destination=rcpt.address.domain,
-            attempts=0,
-            due_at=now,
-            notify=rcpt.notify,
-            orcpt=rcpt.orcpt,
-        )
-        for index, rcpt in enumerate(submission.envelope.rcpt_to)
-    )

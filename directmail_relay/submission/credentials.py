@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -28,6 +29,9 @@ _MAX_WAITING = 1024
 # More than `smtp.max_connections_per_ip`, so that an application that reconnects with all it has is not turned away.
 _MAX_WAITING_PER_CLIENT = 256
 
+Look = Callable[[], Awaitable[None]]
+"""Brings the directory up to date with what was registered elsewhere; never raises."""
+
 _WRONG = Refuse(replies.AUTH_FAILED, "auth_failed")
 _LATER = Refuse(replies.AUTH_RATE, "auth_rate")
 
@@ -45,6 +49,7 @@ class Credentials:
     """Authenticates clients against the directory of the moment. Belongs to one event loop; `close` ends its threads.
 
     `threads` verify at once, one a core unless told otherwise: each takes a core and 19 MiB for some 20 ms.
+    `look` is awaited before each verification, so that what was registered a moment ago is known.
     """
 
     def __init__(
@@ -55,12 +60,14 @@ class Credentials:
         passwords: Passwords | None = None,
         verified: VerifiedLogins | None = None,
         threads: int | None = None,
+        look: Look | None = None,
     ) -> None:
         self._directory = directory
         self._limits = limits
         self._passwords = passwords or Passwords()
         self._verified = verified or VerifiedLogins()
         places = threads or os.cpu_count() or 1
+        self._look = look
         self._pool = ThreadPoolExecutor(places, thread_name_prefix="passwords")
         self._turns = FairTurns(places, max_waiting=_MAX_WAITING, max_waiting_per_client=_MAX_WAITING_PER_CLIENT)
         self._running: set[asyncio.Task[Refuse | None]] = set()
@@ -73,6 +80,11 @@ class Credentials:
         """
         attempt = self._describe(login, password, client_ip)
         if attempt.proof not in self._verified:
+            if not self._limits.allows(attempt.client, attempt.login):
+                return _LATER
+            if self._look is not None:  # for known and unknown logins alike, so that its time tells nothing
+                await self._look()
+                attempt = self._describe(login, password, client_ip)
             refusal = await self._verify_in_turn(attempt)
             if refusal is not None:
                 return refusal
@@ -96,8 +108,6 @@ class Credentials:
         )
 
     async def _verify_in_turn(self, attempt: _Attempt) -> Refuse | None:
-        if not self._limits.allows(attempt.client, attempt.login):
-            return _LATER
         try:
             await self._turns.wait(attempt.client)
         except LineFullError:

@@ -6,22 +6,36 @@ at the next one, however long the session has been open.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from directmail_relay.accounts.directory import DirectoryHolder
+from directmail_relay.accounts.listed import Listed
 from directmail_relay.mail.address import Address
 from directmail_relay.policy import admission
-from directmail_relay.policy.verdict import Verdict
+from directmail_relay.policy.verdict import Accept, Refuse, Verdict
 from directmail_relay.submission.door import Sender
 
 
-class DirectoryRules:
-    """The rules by what is registered (`door.SenderRules`)."""
+class ListsRecipients(Protocol):
+    """Knows whom an account does not write to."""
 
-    def __init__(self, directory: DirectoryHolder) -> None:
+    async def find(self, account: str, rcpt: Address) -> Listed | None: ...
+
+
+class DirectoryRules:
+    """The rules by what is registered (`door.SenderRules`). Without `listed` no recipient is."""
+
+    def __init__(self, directory: DirectoryHolder, listed: ListsRecipients | None = None) -> None:
         self._directory = directory
+        self._listed = listed
 
     def check_mail_from(self, sender: Sender, mail_from: Address | None, client_ip: str) -> Verdict:
-        facts = self._directory.current.sender_facts(sender.login)
+        facts = self._directory.current.sender_facts(sender.login, mail_from)
         return admission.check_mail_from(facts, mail_from, client_ip)
 
-    def check_rcpt_to(self, sender: Sender, rcpt: Address) -> Verdict:  # noqa: ARG002 - every recipient is allowed alike
-        return admission.check_rcpt_to(self._directory.current.sender_facts(sender.login))
+    async def check_rcpt_to(self, sender: Sender, rcpt: Address) -> Verdict:
+        verdict = admission.check_rcpt_to(self._directory.current.sender_facts(sender.login))
+        if isinstance(verdict, Refuse) or self._listed is None:
+            return verdict
+        found = await self._listed.find(sender.account, rcpt)
+        return Accept() if found is None else admission.refuse_listed(found.value)

@@ -57,11 +57,11 @@ class SubmissionSession(LoginSession):
         if self.transaction is None:
             self.refuse(refusals.MAIL_FIRST)
             return
-        refuse = mail_transaction.add_recipient(self.transaction, arg or "", self.parts.rules, self.settings)
+        refuse = await mail_transaction.add_recipient(self.transaction, arg or "", self.parts.rules, self.settings)
         if refuse is None:
             self.say(replies.RCPT_OK)
         else:
-            self.refuse(refuse, is_error=not mail_transaction.is_overflow(refuse))
+            self.refuse(refuse, is_error=mail_transaction.is_error(refuse))
 
     async def smtp_DATA(self, arg: str) -> None:
         refuse = mail_transaction.check_data(arg, self.transaction)

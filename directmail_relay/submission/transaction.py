@@ -79,7 +79,7 @@ def begin(
     return verdict if isinstance(verdict, Refuse) else Transaction(sender, mail_from, parameters)
 
 
-def add_recipient(
+async def add_recipient(
     transaction: Transaction, argument: str, rules: SenderRules, settings: SessionSettings
 ) -> Refuse | None:
     """`argument` is what follows RCPT; None: taken. The same mailbox again is taken, and stored once."""
@@ -88,7 +88,7 @@ def add_recipient(
         return rcpt
     if transaction.rcpt_count >= settings.max_rcpt:
         return _OVERFLOW[settings.rcpt_overflow]
-    verdict = rules.check_rcpt_to(transaction.sender, rcpt.address)
+    verdict = await rules.check_rcpt_to(transaction.sender, rcpt.address)
     if isinstance(verdict, Refuse):
         return verdict
     transaction.rcpt_count += 1
@@ -105,9 +105,12 @@ def check_data(argument: str, transaction: Transaction | None) -> Refuse | None:
     return None if transaction.rcpt_to else refusals.RCPT_FIRST
 
 
-def is_overflow(refuse: Refuse) -> bool:
-    """Such a refusal is no error of the client: it may send its whole list and be told where it ends."""
-    return refuse in _OVERFLOW.values()
+def is_error(refuse: Refuse) -> bool:
+    """Whether the refusal of a recipient counts as an error of the client.
+
+    It may send its whole list and be told where it ends, and which addresses on it nobody should write to.
+    """
+    return refuse not in _OVERFLOW.values() and refuse.reply != replies.INVALID_RCPT
 
 
 def _parse_rcpt(argument: str, *, smtputf8: bool) -> RcptTo | Refuse:

@@ -96,6 +96,15 @@ FAILED = LabelledCounter(
     ("status",),
     known=[("2",), ("3",), ("4",)],
 )
+DOMAIN_CHECKS = LabelledCounter(
+    "directmail_domain_checks_total",
+    "Scheduled checks of sending domains, by the status they left; no_answer: the DNS was in trouble",
+    ("result",),
+    known=[("verified",), ("usable",), ("unverified",), ("failed",), ("no_answer",)],
+)
+DOMAINS = Gauge(
+    "directmail_domains", "Sending domains, by status; sampled", ("status",), multiprocess_mode="mostrecent"
+)
 ACCEPT_SECONDS = Histogram("directmail_accept_seconds", "From the final dot to the commit", buckets=_FAST)
 DELIVERY_SECONDS = Histogram("directmail_delivery_seconds", "From acceptance to delivery of a recipient", buckets=_SLOW)
 EVENT_LOOP_LAG_SECONDS = Gauge(
@@ -106,6 +115,14 @@ EVENT_LOOP_LAG_SECONDS = Gauge(
 
 _STATES = (State.QUEUED, State.DELIVERING, State.HELD)
 _QUEUED_BY_STATE = {str(state): QUEUE_RECIPIENTS.labels(state.value) for state in _STATES}
+
+_DOMAINS_BY_STATUS = {name: DOMAINS.labels(name) for name in ("verified", "usable", "unverified", "failed")}
+
+
+def set_domains(statuses: Mapping[str, int]) -> None:
+    """A sample of the sending domains; a status that is not mentioned has none."""
+    for status, gauge in _DOMAINS_BY_STATUS.items():
+        gauge.set(statuses.get(status, 0))
 
 
 def count_command(command: str, code: int) -> None:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from directmail_relay.telemetry.metrics import METRICS_CONTENT_TYPE, render_metrics
 
 Check = Callable[[], Awaitable[bool]]
 
 
-def make_app(checks: Mapping[str, Check]) -> Starlette:
-    """The application; `checks` name what must hold for `/readyz`, each quick and never raising."""
+def make_app(checks: Mapping[str, Check], routes: Sequence[BaseRoute] = ()) -> Starlette:
+    """The application; `checks` name what must hold for `/readyz`, each quick and never raising.
+
+    `routes` are those of what else we serve: each part of `web` makes its own.
+    """
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -33,5 +36,6 @@ def make_app(checks: Mapping[str, Check]) -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),
+            *routes,
         ]
     )

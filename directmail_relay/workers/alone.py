@@ -33,7 +33,7 @@ async def serve_alone(path: Path, loaded: Loaded, sockets: Sockets) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    relay = Relay(loaded.config, loaded.hashes, Place(0, 1, sockets.smtp, sockets.http, make_node_memory(1)))
+    relay = Relay(loaded.config, Place(0, 1, sockets.smtp, sockets.http, make_node_memory(1)))
     await relay.start()
     reloads = _Reloads(path, loaded, relay)
     loop.add_signal_handler(signal.SIGHUP, reloads.ask)
@@ -76,12 +76,12 @@ class _Reloads:
             notify_reloading()
             new = await asyncio.to_thread(reload, self._path, self._loaded)
             if new is not None:
-                self._take_over(new)
+                await self._take_over(new)
             notify_systemd(READY)
 
-    def _take_over(self, new: Loaded) -> None:
+    async def _take_over(self, new: Loaded) -> None:
         try:
-            self._relay.reload(new.config, new.hashes)
+            await self._relay.reload(new.config)
         except (ValueError, OSError) as error:
             log.error("reload_refused", version=new.version, error=str(error))
         else:

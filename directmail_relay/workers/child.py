@@ -43,7 +43,7 @@ async def _work(assignment: Assignment, link: socket.socket, stream: BinaryIO) -
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
-    relay = Relay(assignment.config, assignment.hashes, _place(assignment))
+    relay = Relay(assignment.config, _place(assignment))
     await relay.start()
     _say(link, Word.READY)
     threading.Thread(target=_listen, args=(loop, stream, relay, link, stopping), daemon=True).start()
@@ -72,13 +72,13 @@ def _listen(
 ) -> None:
     """In a thread: waits for assignments, hands each to the loop; the end of the stream stops the worker."""
     while (assignment := read_assignment(stream)) is not None:
-        loop.call_soon_threadsafe(_take_over, relay, assignment, link)
+        asyncio.run_coroutine_threadsafe(_take_over(relay, assignment, link), loop)
     loop.call_soon_threadsafe(stopping.set)
 
 
-def _take_over(relay: Relay, assignment: Assignment, link: socket.socket) -> None:
+async def _take_over(relay: Relay, assignment: Assignment, link: socket.socket) -> None:
     try:
-        relay.reload(assignment.config, assignment.hashes)
+        await relay.reload(assignment.config)
     except (ValueError, OSError) as error:
         log.error("reload_refused", worker=assignment.worker, version=assignment.version, error=str(error))
         _say(link, Word.REFUSED)

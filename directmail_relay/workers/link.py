@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import BinaryIO
@@ -35,7 +34,6 @@ class Assignment:
 
     version: int
     config: Config
-    hashes: Mapping[str, str]
     worker: int
     workers: int
     smtp_fds: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""`directmail-relay serve`: check, migrate, listen, then one process or a parent with its workers."""
+"""`directmail-relay serve`: check, migrate, declare, listen, then one process or a parent with its workers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+from directmail_relay.accounts.declared import ClashError
+from directmail_relay.accounts.secret_key import SecretKeyError, load_or_make_cipher
+from directmail_relay.app.declared import declare
 from directmail_relay.config import Config
 from directmail_relay.database.engine import Database
 from directmail_relay.database.errors import TROUBLE, reason_of
@@ -28,7 +31,7 @@ def serve(path: Path, log_format: LogFormat | None = None) -> None:
     form = log_format or config.log.format
     configure_logging(form, config.log.level)
     count = worker_count(config)
-    _migrate(config)
+    _prepare(config)
     sockets = open_sockets(config)
     try:
         if count == 1:
@@ -54,17 +57,22 @@ def worker_count(config: Config) -> int:
     return min(cores, WORKERS_PER_NODE)
 
 
-def _migrate(config: Config) -> None:
+def _prepare(config: Config) -> None:
+    """Brings the database to this version, and what it holds as declared to what the file says."""
     try:
+        load_or_make_cipher(config.secret_key_file, config.database.path)
         database = Database(config.database.location)
         try:
             before, after = migrate(database)
+            changed = declare(database, config)
         finally:
             database.close()
-    except SchemaTooNewError as error:
+    except (SchemaTooNewError, SecretKeyError, ClashError) as error:
         raise StartError(str(error)) from error
     except TROUBLE as error:
         log.error("database_unusable", database=config.database.shown, error=type(error).__name__)
         raise StartError(f"the database {config.database.shown} cannot be used: {reason_of(error)}") from error
     if before != after:
         log.info("migrated", before=before, after=after)
+    if changed:
+        log.info("accounts_declared", accounts=len(config.accounts))

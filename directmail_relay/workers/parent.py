@@ -136,8 +136,7 @@ class Parent:
     async def _assign(self, worker: _Worker) -> None:
         assignment = Assignment(
             version=self._loaded.version,
-            config=without_passwords(self._loaded.config, self._loaded.hashes),
-            hashes=self._loaded.hashes,
+            config=without_passwords(self._loaded.config),
             worker=worker.number,
             workers=self._count,
             smtp_fds=tuple(sock.fileno() for sock in self._sockets.smtp),

@@ -4,6 +4,7 @@ import pytest
 
 from directmail_relay.accounts.directory import Account, Directory, DirectoryHolder, Sender, SendingDomain
 from directmail_relay.content.signing_keys import KeyKind, SigningKey, generate_private_key
+from directmail_relay.mail.address import parse_address
 from directmail_relay.mail.message import Kind, Status
 from directmail_relay.policy.admission import SenderFacts
 from directmail_relay.policy.allowlist import Allowlist, parse_entry
@@ -48,6 +49,32 @@ def test_the_facts_for_admission_are_those_of_the_sender_and_its_account() -> No
         "notice@example.com", is_domain=False, status=Status.NORMAL, allowlist=SHOP.allowlist
     )
     assert directory().sender_facts("nobody@example.com") is None
+
+
+def test_a_frozen_address_is_frozen_for_itself_and_for_its_domains_login() -> None:
+    here = Directory([SHOP], [NOTICE, WHOLE_DOMAIN], frozen=["notice@example.com", "notice@example.org"])
+
+    def is_frozen(login: str, mail_from: str | None) -> bool:
+        facts = here.sender_facts(login, None if mail_from is None else parse_address(mail_from))
+        assert facts is not None
+        return facts.frozen
+
+    assert is_frozen("notice@example.com", None)
+    assert is_frozen("example.com", "NOTICE@example.com")
+    assert not is_frozen("example.com", "other@example.com")
+    assert not is_frozen("example.com", None)
+    # Of what is not its own it learns nothing: whether that is frozen is the business of others.
+    assert not is_frozen("example.com", "notice@example.org")
+
+
+def test_a_sender_knows_whether_its_domain_may_send() -> None:
+    def is_usable(*domains: SendingDomain) -> list[bool]:
+        found = [directory(*domains).sender_facts(login) for login in ("notice@example.com", "example.com")]
+        return [facts is not None and facts.domain_usable for facts in found]
+
+    assert is_usable() == [True, True]
+    assert is_usable(EXAMPLE) == [True, True]
+    assert is_usable(SendingDomain("example.com", "shop", usable=False)) == [False, False]
 
 
 def test_a_domain_is_answered_by_itself_or_by_the_nearest_above_it() -> None:

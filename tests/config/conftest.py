@@ -32,7 +32,11 @@ accounts:
       - {{address: hash@example.com, password_hash: "{HASH}"}}
 """
 Load = Callable[[str], Config]
-SECRETS = {"notice.password": b"file-secret\n", "domain.password": b"domain-secret\n"}
+SECRETS = {
+    "notice.password": b"file-secret\n",
+    "domain.password": b"domain-secret\n",
+    "tsig.secret": b"dHNpZy1zZWNyZXQ=\n",
+}
 
 
 @pytest.fixture(scope="session")

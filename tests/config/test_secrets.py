@@ -63,3 +63,16 @@ def test_files_that_others_can_read_are_named(load: Load, full: str, files: Path
     finally:
         (files / "notice.password").chmod(0o600)
     assert warning.path == "accounts[0].addresses[1].password_file"
+
+
+def test_the_key_of_automatic_dns_may_stand_in_a_file_and_shows_nowhere(load: Load, files: Path) -> None:
+    config = load(
+        f"{BARE}domains: {{automatic_dns: {{server: 127.0.0.1, key_name: relay, key_secret_file: tsig.secret}}}}\n"
+    )
+    automatic = config.domains.automatic_dns
+    assert automatic is not None
+    assert (automatic.key.secret, str(automatic.server)) == ("dHNpZy1zZWNyZXQ=", "127.0.0.1:53")
+    assert "dHNpZy" not in f"{config!r} {config.model_dump()} {automatic.key!r}"
+    (files / "tsig.secret").chmod(0o644)
+    assert [problem.path for problem in find_exposed_files(config)] == ["domains.automatic_dns.key_secret_file"]
+    (files / "tsig.secret").chmod(0o600)

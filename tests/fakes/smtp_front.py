@@ -61,7 +61,7 @@ class Rules:
         shown = "<>" if mail_from is None else mail_from
         return Refuse(replies.fill(replies.SENDER_MISMATCH, login=sender.login, mail_from=shown), "sender_mismatch")
 
-    def check_rcpt_to(self, sender: Sender, rcpt: Address) -> Verdict:  # noqa: ARG002  as the protocol has it
+    async def check_rcpt_to(self, sender: Sender, rcpt: Address) -> Verdict:  # noqa: ARG002  as the protocol has it
         if rcpt.domain == "broken.test":
             raise RuntimeError("secret detail")
         if rcpt.domain == "frozen.test":

@@ -83,6 +83,20 @@ def test_a_login_that_was_removed_during_the_session_sends_nothing() -> None:
     assert mail_from(None, "notice@example.com") == Refuse(replies.ACCOUNT_UNAVAILABLE, "account_unavailable")
 
 
+def test_a_frozen_address_sends_nothing_and_names_no_recipients() -> None:
+    frozen = replace(NOTICE, frozen=True)
+    expected = Refuse(replies.ACCOUNT_UNAVAILABLE, "account_unavailable")
+    assert mail_from(frozen, "notice@example.com") == expected
+    assert check_rcpt_to(frozen) == expected
+
+
+@pytest.mark.parametrize(("facts", "address"), [(NOTICE, "notice@example.com"), (DOMAIN, "anybody@example.com")])
+def test_a_domain_that_is_not_verified_sends_nothing_and_is_named(facts: SenderFacts, address: str) -> None:
+    refused = refusal(mail_from(replace(facts, domain_usable=False), address))
+    assert str(refused.reply) == "553 Sending domain example.com is not verified"
+    assert refused.why == "domain_unavailable"
+
+
 def test_ip_protection_refuses_a_client_elsewhere_and_says_which_address_it_saw() -> None:
     refused = refusal(mail_from(replace(NOTICE, allowlist=ONLY_HOME), "notice@example.com", "198.51.100.9"))
     assert refused.why == "ip_not_allowed"
@@ -172,6 +186,7 @@ def test_an_over_long_login_equals_no_real_one() -> None:
 
 
 def test_every_label_that_can_arise_is_documented_at_the_top() -> None:
-    labels = {"account_unavailable", "ip_not_allowed", "sender_mismatch", "header_from_mismatch"}
+    labels = {"account_unavailable", "domain_unavailable", "ip_not_allowed", "sender_mismatch", "header_from_mismatch"}
+    labels |= {"invalid_rcpt", "suppressed"}
     documented = {line.split()[0] for line in (admission.__doc__ or "").splitlines() if line.startswith("    ")}
     assert documented == labels

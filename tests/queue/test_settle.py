@@ -11,7 +11,6 @@ from sqlalchemy import Connection, select, update
 
 from directmail_relay.database import schema
 from directmail_relay.database.engine import Database
-from directmail_relay.mail.event import FinalEvent
 from directmail_relay.policy.verdict import Delivered, GiveUp, NextStep, RetryAt
 from directmail_relay.queue import outbox
 from directmail_relay.queue.claim import Claim
@@ -209,58 +208,6 @@ def test_two_settles_of_the_same_rows_in_opposite_order_do_not_wait_in_a_circle(
         thread.join()
     assert errors == []
     assert sorted(answers) == [False] * 100 + [True] * 100
-
-
-ODD_EVENT = replace(
-    final_event((1 << 62) + 1, 7),
-    tag='a "tag"\\',
-    mail_from='"a b"@example.com',
-    rcpt="用户@xn--fsqu00a.example",
-    err_msg="550 5.1.1 \u2028 没有此用户 \x7f \\x00",
-    end_time=NOW + 0.123456,
-)
-
-
-@pytest.mark.parametrize("event", [final_event(1), ODD_EVENT])
-def test_an_event_comes_out_of_the_outbox_as_it_went_in(database: Database, event: FinalEvent) -> None:
-    database.write_now(outbox.append, [event])
-    assert [found for _, found in database.read_now(outbox.read, 0, 9)] == [event]
-
-
-def test_the_outbox_is_read_onwards_from_a_number(database: Database) -> None:
-    database.write_now(outbox.append, [])
-    for first in (1, 3):
-        database.write_now(outbox.append, [final_event(first), final_event(first + 1)])
-    two = database.read_now(outbox.read, 0, 2)
-    rest = database.read_now(outbox.read, two[-1][0], 9)
-    assert [event.env_id for _, event in two + rest] == [1, 2, 3, 4]
-    assert database.read_now(outbox.read, rest[-1][0], 9) == []
-
-
-def test_old_events_are_forgotten_and_their_numbers_never_used_again(database: Database) -> None:
-    database.write_now(outbox.append, [replace(final_event(n), end_time=NOW + n) for n in range(5)])
-    last = database.read_now(outbox.read, 0, 9)[-1][0]
-    assert database.write_now(outbox.purge, NOW + 3, 2) == 2
-    assert database.write_now(outbox.purge, NOW + 3, 9) == 1
-    assert [event.env_id for _, event in database.read_now(outbox.read, 0, 9)] == [3, 4]
-    assert database.write_now(outbox.purge, NOW + 99, 9) == 2
-    database.write_now(outbox.append, [final_event(9)])
-    ((number, _),) = database.read_now(outbox.read, 0, 9)
-    assert number > last
-
-
-def test_no_reader_skips_an_event_whose_transaction_ends_later(postgres_url: str) -> None:
-    late, early = Database(postgres_url), Database(postgres_url)
-    try:
-        engine, _ = late.engine_for_migrations()
-        with engine.connect() as slow, slow.begin():
-            outbox.append(slow, [final_event(1)])
-            early.write_now(outbox.append, [final_event(2)])
-            assert early.read_now(outbox.read, 0, 9) == []
-        assert [event.env_id for _, event in early.read_now(outbox.read, 0, 9)] == [1, 2]
-    finally:
-        late.close()
-        early.close()
 
 
 def test_a_wish_to_drop_makes_a_retry_due_at_once(database: Database) -> None:

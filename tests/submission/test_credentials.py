@@ -279,3 +279,25 @@ async def test_a_broken_stored_hash_is_an_error_and_frees_its_place(
     with pytest.raises(ValueError, match="stored password hash"):
         await credentials.authenticate("broken@example.com", PASSWORD, HOME)
     assert await credentials.authenticate(LOGIN, PASSWORD, HOME) == Authenticated(NOTICE)
+
+
+async def test_what_was_registered_a_moment_ago_is_looked_for_before_a_password_is_called_wrong(
+    holder: DirectoryHolder, passwords: Counted
+) -> None:
+    looks = 0
+
+    async def look() -> None:
+        nonlocal looks
+        looks += 1
+        holder.replace(Directory([Account("shop")], [NOTICE, DOMAIN]))
+
+    holder.replace(Directory())
+    credentials = Credentials(holder, AuthLimits(2, lambda: 1000.0), passwords=passwords, threads=1, look=look)
+    assert await credentials.authenticate(LOGIN, PASSWORD, HOME) == Authenticated(NOTICE)
+    assert await credentials.authenticate(LOGIN, PASSWORD, HOME) == Authenticated(NOTICE)
+    assert looks == 1  # who was verified before is asked nothing
+    # For known and unknown logins alike, lest the time tell which exist; and not for who may not try any more.
+    for login in (LOGIN, "nobody@example.com", "nobody@example.com"):
+        await credentials.authenticate(login, "wrong", HOME)
+    assert looks == 3
+    credentials.close()

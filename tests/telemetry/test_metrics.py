@@ -18,6 +18,7 @@ from directmail_relay.telemetry import metrics, metrics_directory
 NAMES = """
     smtp_sessions smtp_commands_total accepted_total refused_total auth_total queue_recipients attempts_total
     delivered_total failed_total accept_seconds delivery_seconds queue_age_seconds event_loop_lag_seconds
+    domain_checks_total domains
 """
 
 

@@ -51,8 +51,10 @@ def upgrade() -> None:
         sa.Column("reply", sa.Text(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False, comment="in the order of commits; workers read onwards"),
         sa.PrimaryKeyConstraint("account", "address", name=op.f("pk_invalid_addresses")),
     )
+    op.create_index(op.f("ix_invalid_addresses_number"), "invalid_addresses", ["number"], unique=False)
     op.create_index(op.f("ix_invalid_addresses_last"), "invalid_addresses", ["last"], unique=False)
     op.create_index(op.f("ix_invalid_addresses_since"), "invalid_addresses", ["since"], unique=False)
     op.create_table(
@@ -84,8 +86,15 @@ def upgrade() -> None:
         sa.Column("account", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False, comment="in lower case"),
         sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "number",
+            sa.BigInteger(),
+            nullable=False,
+            comment="as in invalid_addresses, and from one series",
+        ),
         sa.PrimaryKeyConstraint("account", "address", name=op.f("pk_suppressions")),
     )
+    op.create_index(op.f("ix_suppressions_number"), "suppressions", ["number"], unique=False)
     op.create_table(
         "addresses",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
@@ -187,6 +196,8 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_dkim_keys_domain"), "dkim_keys", ["domain"], unique=False)
+    # The outbox's readers stay behind a lock now: see queue/outbox.py.
+    op.drop_column("outbox", "xact")
     op.bulk_insert(
         sa.table("registry_version", sa.column("id", sa.Integer()), sa.column("version", sa.BigInteger())),
         [{"id": 1, "version": 1}],
