@@ -137,6 +137,7 @@ class Lanes:
         self.sessions -= 1
         lane.sessions -= 1
         self._forget_if_empty(lane)
+        self._turn.pop(lane.destination, None)  # it had its turn; if it wants another it asks behind the others
         while self._turn:
             destination = next(iter(self._turn))
             del self._turn[destination]
@@ -145,9 +146,9 @@ class Lanes:
                 return waiting
         return None
 
-    @property
-    def somebody_waits(self) -> bool:
-        return bool(self._turn)
+    def others_wait(self, lane: Lane) -> bool:
+        """Whether a lane but this one waits for a session."""
+        return len(self._turn) > (lane.destination in self._turn)
 
     def take_out(self, keys: set[tuple[int, int]]) -> set[tuple[int, int]]:
         """Removes these recipients (env_id, index) as far as their work has not begun; answers which those were."""

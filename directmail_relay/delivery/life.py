@@ -50,6 +50,7 @@ class Life:
         self._claim: Claim | None = None
         self._last_beat = float("-inf")
         self._others: dict[int, _Seen] = {}
+        self._watched = float("-inf")
 
     @property
     def claim(self) -> Claim:
@@ -69,7 +70,7 @@ class Life:
         self._last_beat = started
         return freed
 
-    async def serve(self, on_beat: Callable[[], Awaitable[None]], on_lost: Callable[[], None]) -> None:
+    async def serve(self, on_beat: Callable[[], Awaitable[None]], on_lost: Callable[[], object]) -> None:
         """Beats until cancelled. `on_beat` runs after each beat that succeeded.
 
         `on_lost` runs when another worker has ended this life, before a new one begins.
@@ -102,6 +103,10 @@ class Life:
 
     async def _watch(self, beats: Mapping[int, tuple[int, int]]) -> None:
         now = self._monotonic()
+        if now - self._watched > SURE_FOR_SECONDS:
+            # We could not look for a while, and perhaps they could not beat: everybody gets the whole time anew.
+            self._others.clear()
+        self._watched = now
         for owner, (epoch, beat) in beats.items():
             seen = self._others.get(owner)
             if seen is None or (seen.epoch, seen.beat) != (epoch, beat):

@@ -36,6 +36,9 @@ def reload(path: Path, old: Loaded) -> Loaded | None:
         problems = [f"{problem.path}: {problem.message}" for problem in error.problems]
         log.error("config_refused", file=str(path), problems=problems, kept_version=old.version)
         return None
+    except (ValueError, OSError) as error:  # what the check did not find must not end a relay that runs
+        log.error("config_refused", file=str(path), problems=[str(error)], kept_version=old.version)
+        return None
     waiting = needs_restart(old.config, new.config)
     if waiting:
         log.warning("config_needs_restart", keys=waiting, version=new.version)
