@@ -70,6 +70,27 @@ async def serve_samples(
         await asyncio.sleep(max(pause, SAMPLE_SHARE * (time.monotonic() - started)))
 
 
+async def serve_drops(database: Database, life: Life) -> None:
+    """Logs and counts what operators dropped: a command is another process, with no log and no metrics of ours."""
+    after = None
+    while True:
+        try:
+            after = await _tell_drops(database, life, after)
+        except TROUBLE as error:
+            log.error("duty_failed", duty="drops", error=type(error).__name__)
+        await asyncio.sleep(SAMPLE_SECONDS)
+
+
+async def _tell_drops(database: Database, life: Life, after: int | None) -> int:
+    if after is None or not await database.write(take_lease, "drops", life.claim):
+        return await database.read(outbox.read_last)
+    events, last = await database.read(outbox.read_dropped, after)
+    for event in events:
+        metrics.FAILED.inc(str(event.status))
+        log.info("dropped", env_id=str(event.env_id), account=event.account, rcpt=event.rcpt, attempts=event.attempts)
+    return last
+
+
 async def serve_purges(database: Database, life: Life, keep: Callable[[], Keep], today: Callable[[], Periods]) -> None:
     """Forgets what is old, in small bites."""
     while True:

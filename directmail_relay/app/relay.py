@@ -76,6 +76,7 @@ class Relay:
         self._run(way_out.claimer.serve())
         self._run(duties.serve_checkpoints(self._database))
         self._run(duties.serve_lag())
+        self._run(duties.serve_drops(self._database, life))
         self._run(duties.serve_samples(self._database, life, time.time))
         self._run(duties.serve_purges(self._database, life, self._keep, self._today))
         await self._web.start()

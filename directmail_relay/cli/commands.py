@@ -74,7 +74,7 @@ def check_config(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def classify(config: ConfigFile = None) -> None:  # noqa: ARG001 - every command takes -c; this one needs no file
+def classify(config: ConfigFile = None, as_json: AsJson = False) -> None:  # noqa: ARG001 - every command takes both; this one needs no file and speaks JSON only
     """Classify replies: JSON lines {"reply": …, "stage": …} on stdin, one JSON line for each on stdout."""
     from directmail_relay.cli.classify import classify_lines
 
@@ -103,15 +103,29 @@ def migrate_database(config: ConfigFile = None, as_json: AsJson = False) -> None
 
 
 @app.command("hash-password")
-def hash_password() -> None:
+def hash_password(config: ConfigFile = None, as_json: AsJson = False) -> None:  # noqa: ARG001 - as above
     """Read a password from stdin and print its argon2id hash, for `password_hash` in the configuration."""
     from directmail_relay.accounts.passwords import hash_password as make_hash
+    from directmail_relay.cli.output import fail, print_json
 
     try:
-        typer.echo(make_hash(sys.stdin.readline().rstrip("\r\n")))
+        made = make_hash(sys.stdin.readline().rstrip("\r\n"))
     except ValueError as error:
-        typer.echo(f"directmail-relay: {error}", err=True)
-        raise typer.Exit(EXIT_FAILED) from None
+        fail(str(error), "password", as_json=as_json)
+    if as_json:
+        print_json({"password_hash": made})
+    else:
+        typer.echo(made)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """A self-hosted DirectMail: takes mail over SMTP, delivers it, and tells what became of it."""
+    if show_version:
+        typer.echo(__version__)
+        raise typer.Exit
 
 
 @app.command()

@@ -97,7 +97,7 @@ class Claimer:
         claimed = await self._database.read(read_claimed_keys, claim)
         lost = [key for key in claimed if not self._dispatcher.holds(key)]
         if lost:
-            log.warning("claims_freed", recipients=len(lost))
+            log.warning("stray_claims_freed", recipients=len(lost))
             await self._database.write(give_back, claim, lost)
 
     async def _claim_kind(self, kind: Kind, now: float) -> bool:

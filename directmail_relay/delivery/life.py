@@ -21,6 +21,7 @@ from directmail_relay.queue.lease import end_life_and_duties
 log = structlog.get_logger()
 
 BEAT_SECONDS = 2.0
+MAX_NAMED = 100  # env_ids in one log line
 DEAD_AFTER_SECONDS = 30.0
 # Well below the other: who stops to believe in itself must do so before anybody else does.
 SURE_FOR_SECONDS = 15.0
@@ -66,9 +67,12 @@ class Life:
     async def begin(self) -> int:
         """Starts a new life; frees what an earlier one still held. Returns how many recipients that were."""
         started = self._monotonic()
-        self._claim, freed = await self._database.write(claims.begin_life, self._owner)
+        self._claim, freed = await self._database.write(claims.begin_life_anew, self._owner)
         self._last_beat = started
-        return freed
+        if freed:  # if one of them had reached its final dot, it is delivered twice: this is the trace of that
+            env_ids = [str(env_id) for env_id in dict.fromkeys(env_id for env_id, _ in freed)]
+            log.warning("claims_freed", owner=self._owner, recipients=len(freed), env_ids=env_ids[:MAX_NAMED])
+        return len(freed)
 
     async def serve(self, on_beat: Callable[[], Awaitable[None]], on_lost: Callable[[], object]) -> None:
         """Beats until cancelled. `on_beat` runs after each beat that succeeded.

@@ -135,6 +135,8 @@ class Settler:
                 return
 
     def _tell(self, held: Held, settlement: Settlement) -> None:
+        if settlement.attempt is None:
+            return  # dropped by an operator: told by whoever reads the outbox for that
         facts = {**_about(held), **_facts(settlement)}
         match settlement.step:
             case Delivered():

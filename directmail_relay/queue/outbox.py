@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import fields
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, func, select, text
 
 from directmail_relay.database.schema import outbox
 from directmail_relay.mail.event import FinalEvent
@@ -41,6 +41,22 @@ def read(connection: Connection, after: int, limit: int) -> list[tuple[int, Fina
         select(outbox.c.id, outbox.c.event).where(outbox.c.id > after, *settled).order_by(outbox.c.id).limit(limit)
     )
     return [(row.id, from_json(row.event)) for row in rows]
+
+
+def read_dropped(connection: Connection, after: int) -> tuple[list[FinalEvent], int]:
+    """The recipients that operators dropped behind the event numbered `after`, and the number of the last event."""
+    last = max(read_last(connection), after)
+    dropped = outbox.c.event.like('%"rule":"dropped"%')
+    rows = connection.execute(
+        select(outbox.c.event).where(outbox.c.id > after, outbox.c.id <= last, dropped).order_by(outbox.c.id)
+    )
+    return [from_json(row.event) for row in rows], last
+
+
+def read_last(connection: Connection) -> int:
+    """The number of the last event; 0 when there is none."""
+    last: int | None = connection.execute(select(func.max(outbox.c.id))).scalar_one()
+    return last or 0
 
 
 def purge(connection: Connection, before: float, limit: int) -> int:

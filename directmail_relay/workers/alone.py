@@ -43,7 +43,7 @@ async def serve_alone(path: Path, loaded: Loaded, sockets: Sockets) -> None:
     loop.add_signal_handler(signal.SIGHUP, reloads.ask)
     tasks = [asyncio.create_task(reloads.serve()), asyncio.create_task(_feed_watchdog())]
     notify_systemd(READY, "STATUS=1 worker")
-    log.info("ready", workers=1)
+    log.info("ready", workers=1, **sockets.names)
     await stopping.wait()
     notify_systemd(STOPPING)
     log.info("stopping", workers=1)

@@ -55,6 +55,9 @@ def worker_count(config: Config) -> int:
 
 
 def _migrate(config: Config) -> None:
+    path = config.database.path
+    if path is not None and not path.parent.is_dir():
+        raise StartError(f"the folder of the database, {path.parent}, does not exist: make it, or name another")
     try:
         database = Database(config.database.location)
         try:

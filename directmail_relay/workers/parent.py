@@ -89,7 +89,7 @@ class Parent:
         while not self._stopping.is_set():
             if len(self._workers) == self._count and all(one.ready.is_set() for one in self._workers.values()):
                 notify_systemd(READY, f"STATUS={self._count} workers")
-                log.info("ready", workers=self._count)
+                log.info("ready", workers=self._count, **self._sockets.names)
                 return
             if time.monotonic() > deadline:
                 raise StartError("the workers do not come up; their log lines above say why")

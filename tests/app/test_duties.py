@@ -13,6 +13,7 @@ from directmail_relay.database.engine import Database
 from directmail_relay.delivery.life import Life
 from directmail_relay.policy.quota import Periods
 from directmail_relay.policy.verdict import Delivered
+from directmail_relay.queue.orders import Order, carry_out
 from directmail_relay.queue.put import put
 from directmail_relay.queue.settle import settle
 from directmail_relay.telemetry import metrics
@@ -71,3 +72,17 @@ async def test_old_messages_are_forgotten_with_what_hangs_on_them_and_open_ones_
     assert database.read_now(count, "messages") == 1
     assert database.read_now(count, "contents") == 1
     assert database.read_now(count, "recipients") == 1
+
+
+async def test_what_operators_drop_is_told_and_counted_by_one_worker(
+    database: Database, life: Life, clock: Clock
+) -> None:
+    database.write_now(put, [new_mail(1, "a@x.test"), new_mail(2, "b@x.test")])
+    after = await duties._tell_drops(database, life, None)
+    database.write_now(carry_out, Order.DROP, [(2, 0)], NOW)
+    failed = REGISTRY.get_sample_value("directmail_failed_total", {"status": "4"}) or 0.0
+    with capture_logs() as logs:
+        after = await duties._tell_drops(database, life, after)
+        assert await duties._tell_drops(database, life, after) == after
+    assert [(line["event"], line["env_id"], line["rcpt"]) for line in logs] == [("dropped", "2", "b@x.test")]
+    assert REGISTRY.get_sample_value("directmail_failed_total", {"status": "4"}) == failed + 1
