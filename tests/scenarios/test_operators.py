@@ -67,7 +67,7 @@ async def test_orders_for_rows_in_a_worker_s_hands_are_obeyed_within_10_seconds(
         ]  # the first occupies the only session; the others wait in memory
         await relay.queue("hold", held)
         await relay.queue("drop", dropped)
-        await relay.log("failed", env_id=dropped, rule="dropped", seconds=10)
+        await relay.log("dropped", env_id=dropped, seconds=10)
         await relay.until(
             lambda: relay.metrics().get('directmail_queue_recipients{state="held"}') == 1, "it is held", 10
         )

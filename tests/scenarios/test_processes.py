@@ -41,10 +41,18 @@ async def test_workers_whose_parent_was_killed_stop_in_good_order(start_relay: S
 
 
 async def test_a_database_that_cannot_be_opened_ends_the_start_with_one_sentence(tmp_path: Path) -> None:
-    relay = RelayProcess(tmp_path, make_config(database={"url": "sqlite:////proc/no/relay.db"}))
+    relay = RelayProcess(tmp_path, make_config(database={"url": "sqlite:////proc/relay.db"}))
     relay.write_config()
     relay.launch()
     assert await relay.exit_code() == 1
     *_, sentence = relay.output.splitlines()
-    assert sentence.startswith("directmail-relay: the database sqlite:////proc/no/relay.db cannot be used: ")
+    assert sentence.startswith("directmail-relay: the database sqlite:////proc/relay.db cannot be used: ")
     assert "Traceback" not in relay.output
+
+
+async def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    relay = RelayProcess(tmp_path, make_config(database={"url": "sqlite:///nowhere/relay.db"}))
+    relay.write_config()
+    relay.launch()
+    assert await relay.exit_code() == 1
+    assert f"the folder of the database, {tmp_path / 'nowhere'}, does not exist" in relay.output.splitlines()[-1]
