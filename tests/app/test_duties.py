@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 
 from directmail_relay.app import duties
 from directmail_relay.database.engine import Database
+from directmail_relay.database.sqlite import checkpoint
 from directmail_relay.delivery.life import Life
 from directmail_relay.policy.quota import Periods
 from directmail_relay.policy.verdict import Delivered
@@ -86,3 +88,12 @@ async def test_what_operators_drop_is_told_and_counted_by_one_worker(
         assert await duties._tell_drops(database, life, after) == after
     assert [(line["event"], line["env_id"], line["rcpt"]) for line in logs] == [("dropped", "2", "b@x.test")]
     assert REGISTRY.get_sample_value("directmail_failed_total", {"status": "4"}) == failed + 1
+
+
+async def test_a_checkpoint_that_fails_ends_no_worker(tmp_path: Path) -> None:
+    broken = tmp_path / "relay.db"
+    broken.write_bytes(b"this is no database" * 100)
+    (tmp_path / "relay.db-wal").write_bytes(bytes(5 * 1024 * 1024))
+    with capture_logs() as logs:
+        await duties._guarded("checkpoint", lambda: asyncio.to_thread(checkpoint, broken))
+    assert [(line["event"], line["duty"]) for line in logs] == [("duty_failed", "checkpoint")]
