@@ -64,7 +64,7 @@ class Directory:
     `frozen` are addresses, in the form of logins, that nobody may send from: logins or not.
     """
 
-    __slots__ = ("_accounts", "_domains", "_frozen", "_senders")
+    __slots__ = ("_accounts", "_domains", "_frozen", "_senders", "_tags")
 
     def __init__(
         self,
@@ -72,7 +72,12 @@ class Directory:
         senders: Iterable[Sender] = (),
         domains: Iterable[SendingDomain] = (),
         frozen: Iterable[str] = (),
+        tags: Iterable[tuple[str, str]] = (),
     ) -> None:
+        by_account: dict[str, set[str]] = {}
+        for account, tag in tags:
+            by_account.setdefault(account, set()).add(tag)
+        self._tags = {account: frozenset(names) for account, names in by_account.items()}
         self._accounts = _index(accounts, lambda account: account.name, "account")
         self._frozen = frozenset(frozen)
         named = (replace(sender, login=normalize_login(sender.login)) for sender in senders)
@@ -82,6 +87,10 @@ class Directory:
             for name, owned in index.items():
                 if owned.account not in self._accounts:
                     raise ValueError(f"{name} belongs to the account {owned.account}, which does not exist")
+
+    def tags(self, account: str) -> frozenset[str]:
+        """The tags that the account has registered."""
+        return self._tags.get(account, frozenset())
 
     def find_account(self, name: str) -> Account | None:
         return self._accounts.get(name)

@@ -16,7 +16,7 @@ from directmail_relay.accounts.changes import read_version
 from directmail_relay.accounts.directory import Account, Directory, Sender, SendingDomain
 from directmail_relay.accounts.domain_status import is_usable
 from directmail_relay.content.signing_keys import SigningKey
-from directmail_relay.database.accounts_schema import accounts, addresses, allow_entries, domains
+from directmail_relay.database.accounts_schema import accounts, addresses, allow_entries, domains, tags
 from directmail_relay.database.clock import from_ms
 from directmail_relay.mail.message import Kind, Status
 from directmail_relay.policy.allowlist import AllowEntry, Allowlist, parse_entry
@@ -66,6 +66,7 @@ def read_picture(
         senders=[*_domain_logins(domain_rows), *_address_logins(address_rows)],
         domains=[*_domains(domain_rows, keys, now, grace), *_lost_domains(address_rows, domain_rows)],
         frozen=[row.address for row in address_rows if row.frozen],
+        tags=[(row.account, row.name) for row in connection.execute(select(tags.c.account, tags.c.name))],
     )
     return Picture(version, directory, _next_end(domain_rows, now, grace))
 

@@ -10,6 +10,7 @@ from directmail_relay.app import knobs
 from directmail_relay.app.observer import SessionMetrics
 from directmail_relay.app.place import Place
 from directmail_relay.config import Config
+from directmail_relay.config import Listener as DeclaredListener
 from directmail_relay.submission.accept import Acceptance
 from directmail_relay.submission.credentials import Credentials, Look
 from directmail_relay.submission.door import Parts
@@ -27,7 +28,13 @@ class Doors:
     """
 
     def __init__(
-        self, config: Config, directory: DirectoryHolder, acceptance: Acceptance, place: Place, look: Look
+        self,
+        config: Config,
+        directory: DirectoryHolder,
+        acceptance: Acceptance,
+        place: Place,
+        look: Look,
+        rules: DirectoryRules,
     ) -> None:
         smtp = config.smtp
         self._acceptance = acceptance
@@ -38,12 +45,13 @@ class Doors:
             threads=max(1, (os.cpu_count() or 1) // place.workers),
             look=look,
         )
-        self._parts = Parts(self._credentials, DirectoryRules(directory), acceptance, SessionMetrics())
+        self._parts = Parts(self._credentials, rules, acceptance, SessionMetrics())
         counts = place.memory.connection_counts(place.worker)
         self._registry = Registry(smtp.max_connections, smtp.max_connections_per_ip, counts)
-        tls = _tls_context(config)
+        self._declared = smtp.listeners
+        self._tls = _tls_context(config)
         self._listeners = [
-            Listener(sock, knobs.session_settings(config, listener, tls), self._parts, self._registry)
+            Listener(sock, knobs.session_settings(config, listener, self._tls), self._parts, self._registry)
             for sock, listener in zip(place.smtp, smtp.listeners, strict=True)
         ]
 
@@ -53,9 +61,10 @@ class Doors:
 
     def reload(self, config: Config) -> None:
         """New sessions go by the new settings and certificates; open ones keep theirs, but for who may send."""
-        tls = _tls_context(config)
-        for listener, declared in zip(self._listeners, config.smtp.listeners, strict=False):
-            listener.settings = knobs.session_settings(config, declared, tls)
+        # Without a certificate in the new file the old one stays, for the listeners that need one until a restart.
+        self._tls = _tls_context(config) or self._tls
+        for listener, declared in zip(self._listeners, self._declared, strict=True):
+            listener.settings = knobs.session_settings(config, _as_it_stands(declared, config), self._tls)
         self._registry.max_connections = config.smtp.max_connections
         self._registry.max_per_ip = config.smtp.max_connections_per_ip
         self._acceptance.rules = knobs.accept_rules(config)
@@ -64,6 +73,12 @@ class Doors:
         """Takes no more connections; transactions under way get so many seconds."""
         await stop_listeners(self._listeners, self._registry, grace)
         self._credentials.close()
+
+
+def _as_it_stands(opened: DeclaredListener, config: Config) -> DeclaredListener:
+    """What the new file says of an open socket, wherever in its list; how it does TLS changes with a restart alone."""
+    new = next((one for one in config.smtp.listeners if one.endpoint == opened.endpoint), opened)
+    return new.model_copy(update={"tls": opened.tls})
 
 
 def _tls_context(config: Config) -> ssl.SSLContext | None:

@@ -66,18 +66,20 @@ async def serve_lag() -> None:
         metrics.EVENT_LOOP_LAG_SECONDS.set(max(0.0, time.monotonic() - started - LAG_SECONDS))
 
 
-async def serve_samples(database: Database, life: Life, clock: Callable[[], float]) -> None:
+async def serve_samples(
+    database: Database, life: Life, clock: Callable[[], float], pause: float = SAMPLE_SECONDS
+) -> None:
     """Samples the queue for its gauges. Counting takes longer as the queue grows, so it is done less often then."""
     while True:
         started = time.monotonic()
         await _guarded("sample", lambda: _sample(database, life, clock))
-        await asyncio.sleep(max(SAMPLE_SECONDS, SAMPLE_SHARE * (time.monotonic() - started)))
+        await asyncio.sleep(max(pause, SAMPLE_SHARE * (time.monotonic() - started)))
 
 
 async def serve_purges(database: Database, life: Life, keep: Callable[[], Keep], today: Callable[[], Periods]) -> None:
     """Forgets what is old, in small bites."""
     while True:
-        await _guarded("purge", lambda: _purge(database, life, keep(), today()))
+        await _guarded("purge", lambda: _purge(database, life, keep(), today(), time.time()))
         await asyncio.sleep(PURGE_SECONDS)
 
 
@@ -87,10 +89,9 @@ async def _sample(database: Database, life: Life, clock: Callable[[], float]) ->
         metrics.set_queue(counts, oldest)
 
 
-async def _purge(database: Database, life: Life, keep: Keep, periods: Periods) -> None:
+async def _purge(database: Database, life: Life, keep: Keep, periods: Periods, now: float) -> None:
     if not await database.write(take_lease, "purge", life.claim):
         return
-    now = time.time()
     read_by_all = await database.read(read_slowest, READERS)
     bites: list[Callable[[], Awaitable[int]]] = [
         lambda: database.write(purge.purge_messages, now - keep.details - keep.lifetime, PURGE_BITE),

@@ -21,7 +21,9 @@ from directmail_relay.delivery.life import Life
 from directmail_relay.mail.event import FinalEvent
 from directmail_relay.queue import outbox
 from directmail_relay.queue.lease import take_lease
+from directmail_relay.queue.orders import DROPPED_RULE
 from directmail_relay.submission.listed_recipients import ListedRecipients
+from directmail_relay.telemetry import metrics
 
 log = structlog.get_logger()
 
@@ -37,17 +39,31 @@ READERS = (INVALID_ADDRESSES,)
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """`name` is one of READERS; `effect` takes a batch in, in the transaction that moves the cursor."""
+    """`name` is one of READERS; `effect` takes a batch in, in the transaction that moves the cursor.
+
+    `tell` hears of the batch once that is committed: for the log and the metrics.
+    """
 
     name: str
     effect: Callable[[Connection, Sequence[FinalEvent]], object]
+    tell: Callable[[Sequence[FinalEvent]], None] = lambda _events: None
 
 
 def invalid_address_reader(after_retries: Callable[[], bool]) -> Reader:
     """Adds to the accounts' invalid addresses. `after_retries` is the option as it stands now (a reload)."""
     return Reader(
-        INVALID_ADDRESSES, lambda connection, events: add_hits(connection, events, after_retries=after_retries())
+        INVALID_ADDRESSES,
+        lambda connection, events: add_hits(connection, events, after_retries=after_retries()),
+        tell_drops,
     )
+
+
+def tell_drops(events: Sequence[FinalEvent]) -> None:
+    """Logs and counts what operators dropped: a command is another process, with no log and no metrics of ours."""
+    for event in events:
+        if event.rule == DROPPED_RULE:
+            metrics.FAILED.inc(str(event.status))
+            log.info("dropped", env_id=str(event.env_id), account=event.account, rcpt=event.rcpt)
 
 
 async def serve_reader(database: Database, life: Life, reader: Reader) -> None:
@@ -71,6 +87,7 @@ async def read_on(database: Database, life: Life, reader: Reader) -> int:
         batch = await database.read(outbox.read, before, BATCH)
         if batch:
             await database.write(_take_in, reader, before, batch)
+            reader.tell([event for _, event in batch])
         taken += len(batch)
         if len(batch) < BATCH:
             break

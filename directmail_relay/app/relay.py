@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from directmail_relay.accounts.directory import Directory, DirectoryHolder
-from directmail_relay.app import duties, knobs
+from directmail_relay.app import duties, knobs, outbox_readers
 from directmail_relay.app.declared import read_declared_keys
 from directmail_relay.app.doors import Doors
 from directmail_relay.app.place import Place
@@ -30,7 +30,10 @@ from directmail_relay.policy.verdict import Refuse
 from directmail_relay.queue.env_id import EnvIds, owner_id
 from directmail_relay.queue.put import NewMessage, put
 from directmail_relay.submission.accept import Acceptance
+from directmail_relay.submission.listed_recipients import ListedRecipients
+from directmail_relay.submission.sender_rules import DirectoryRules
 from directmail_relay.web.health import make_app
+from directmail_relay.web.reply_verification import ReplyVerification
 from directmail_relay.web.server import WebServer
 
 log = structlog.get_logger()
@@ -66,9 +69,13 @@ class Relay:
             self._way_out.dispatcher,
             time.time,
         )
-        self._doors = Doors(config, self._directory, acceptance, place, self._registry.look_for_login)
+        acceptance.tags = lambda account: self._directory.current.tags(account)
+        self._listed = ListedRecipients(self._database, time.monotonic)
+        rules = DirectoryRules(self._directory, self._listed)
+        self._doors = Doors(config, self._directory, acceptance, place, self._registry.look_for_login, rules)
         checks = {"database": self._database_answers, "listeners": self._is_listening}
-        self._web = WebServer(make_app(checks), place.http, config.http.trusted_proxies)
+        pages = [ReplyVerification(self._database, time.time, time.monotonic).route]
+        self._web = WebServer(make_app(checks, pages), place.http, config.http.trusted_proxies)
         self._tasks: list[asyncio.Task[None]] = []
         self._listening = False
 
@@ -82,6 +89,9 @@ class Relay:
         self._run(self._registry.serve())
         self._run(duties.serve_checkpoints(self._database))
         self._run(duties.serve_lag())
+        self._run(outbox_readers.serve_listed_recipients(self._listed))
+        reader = outbox_readers.invalid_address_reader(lambda: self._config.invalid_addresses.after_retries)
+        self._run(outbox_readers.serve_reader(self._database, life, reader))
         self._run(duties.serve_samples(self._database, life, time.time))
         self._run(duties.serve_purges(self._database, life, self._keep, self._today))
         await self._web.start()

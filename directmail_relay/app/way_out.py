@@ -11,7 +11,8 @@ from directmail_relay.config import Config
 from directmail_relay.database.engine import Database
 from directmail_relay.delivery.claimer import Claimer
 from directmail_relay.delivery.courier import Courier
-from directmail_relay.delivery.dispatcher import Dispatcher, Hands
+from directmail_relay.delivery.dispatcher import Dispatcher
+from directmail_relay.delivery.hands import Hands
 from directmail_relay.delivery.life import Life
 from directmail_relay.delivery.parcel import Sign
 from directmail_relay.delivery.settler import Settler
@@ -35,7 +36,7 @@ class WayOut:
         self._resolver = _resolver(config)
         self._retired: list[Resolver] = []
         self._way = self._make_way(config)
-        self.life = Life(database, owner, time.monotonic, self._open_sessions)
+        self.life = Life(database, owner, awake_and_asleep, self._open_sessions)
         self.settler = Settler(database, knobs.retry_policy(config), time.time, RNG.random)
         hands = Hands(
             new_courier=lambda destination: Courier(destination, self._way),
@@ -76,6 +77,12 @@ class WayOut:
 def _resolver(config: Config) -> Resolver:
     dns = config.delivery.dns
     return Resolver([str(server) for server in dns.servers], limits=Limits(question=dns.timeout))
+
+
+def awake_and_asleep() -> float:
+    """Seconds that no clock step moves and that go on while the machine sleeps: others may bury us meanwhile."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 def listening_addresses(sock: socket.socket) -> list[tuple[str, int]]:

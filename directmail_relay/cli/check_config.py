@@ -16,8 +16,7 @@ from directmail_relay.config import (
     ConfigError,
     Problem,
     find_config,
-    find_exposed_files,
-    find_unsigned_addresses,
+    find_doubts,
     load_config,
 )
 
@@ -33,7 +32,7 @@ def check_config(explicit: Path | None, *, as_json: bool = False) -> int:
     except ConfigError as error:
         report_config_error(error, as_json=as_json)
         return EXIT_CONFIG
-    warnings = [*find_exposed_files(config, path), *find_unsigned_addresses(config)]
+    warnings = find_doubts(config, path)
     if as_json:
         document = {"ok": True, "file": str(path), "summary": _summarise(config), "warnings": _as_values(warnings)}
         typer.echo(json.dumps(document, ensure_ascii=False))

@@ -43,9 +43,9 @@ def _parse_line(line: str) -> tuple[str, Stage | None]:
 def _parse_stage(name: object) -> Stage | None:
     if name is None:
         return None
-    if not isinstance(name, str) or name not in set(Stage):
+    if not isinstance(name, str) or name.upper() not in set(Stage):
         raise ValueError(f'"stage" must be one of {", ".join(Stage)}')
-    return Stage(name)
+    return Stage(name.upper())
 
 
 def _render(meaning: Classification) -> dict[str, Any]:

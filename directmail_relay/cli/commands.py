@@ -13,7 +13,17 @@ from typing import Annotated
 import typer
 
 from directmail_relay import __version__
+from directmail_relay.cli.account import account_app
+from directmail_relay.cli.address import address_app
+from directmail_relay.cli.audit import audit_app
+from directmail_relay.cli.dns import dns
+from directmail_relay.cli.doctor import doctor
+from directmail_relay.cli.domain import domain_app
+from directmail_relay.cli.invalid import invalid_app
+from directmail_relay.cli.ip import ip_app
 from directmail_relay.cli.queue import queue_app
+from directmail_relay.cli.suppress import suppress_app
+from directmail_relay.cli.tag import tag_app
 
 app = typer.Typer(
     name="directmail-relay",
@@ -24,6 +34,16 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(queue_app, name="queue")
+app.command("doctor")(doctor)
+app.command("dns")(dns)
+app.add_typer(ip_app, name="ip")
+app.add_typer(domain_app, name="domain")
+app.add_typer(audit_app, name="audit")
+app.add_typer(address_app, name="address")
+app.add_typer(account_app, name="account")
+app.add_typer(tag_app, name="tag")
+app.add_typer(suppress_app, name="suppress")
+app.add_typer(invalid_app, name="invalid")
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 78
@@ -74,7 +94,7 @@ def check_config(config: ConfigFile = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def classify(config: ConfigFile = None) -> None:  # noqa: ARG001 - every command takes -c; this one needs no file
+def classify(config: ConfigFile = None, as_json: AsJson = False) -> None:  # noqa: ARG001 - every command takes both; this one needs no file and speaks JSON only
     """Classify replies: JSON lines {"reply": …, "stage": …} on stdin, one JSON line for each on stdout."""
     from directmail_relay.cli.classify import classify_lines
 
@@ -94,6 +114,14 @@ def demo(
     raise typer.Exit(run_demo(once=once))
 
 
+@app.command()
+def export(config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Print what is registered, as the YAML that the configuration takes."""
+    from directmail_relay.cli.export import export_command
+
+    export_command(config, as_json=as_json)
+
+
 @app.command("migrate")
 def migrate_database(config: ConfigFile = None, as_json: AsJson = False) -> None:
     """Bring the database to this version."""
@@ -103,15 +131,29 @@ def migrate_database(config: ConfigFile = None, as_json: AsJson = False) -> None
 
 
 @app.command("hash-password")
-def hash_password() -> None:
+def hash_password(config: ConfigFile = None, as_json: AsJson = False) -> None:  # noqa: ARG001 - as above
     """Read a password from stdin and print its argon2id hash, for `password_hash` in the configuration."""
     from directmail_relay.accounts.passwords import hash_password as make_hash
+    from directmail_relay.cli.output import fail, print_json
 
     try:
-        typer.echo(make_hash(sys.stdin.readline().rstrip("\r\n")))
+        made = make_hash(sys.stdin.readline().rstrip("\r\n"))
     except ValueError as error:
-        typer.echo(f"directmail-relay: {error}", err=True)
-        raise typer.Exit(EXIT_FAILED) from None
+        fail(str(error), "password", as_json=as_json)
+    if as_json:
+        print_json({"password_hash": made})
+    else:
+        typer.echo(made)
+
+
+@app.callback(invoke_without_command=True)
+def main(
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """A self-hosted DirectMail: takes mail over SMTP, delivers it, and tells what became of it."""
+    if show_version:
+        typer.echo(__version__)
+        raise typer.Exit
 
 
 @app.command()

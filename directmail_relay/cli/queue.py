@@ -33,7 +33,10 @@ Rcpt = Annotated[str | None, typer.Option(metavar="ADDRESS", help="This recipien
 Destination = Annotated[str | None, typer.Option(metavar="DOMAIN", help="The recipients at this domain.")]
 Account = Annotated[str | None, typer.Option(metavar="NAME", help="The recipients of this account's mail.")]
 State = Annotated[str | None, typer.Option(metavar="STATE", help="queued, delivering or held.")]
-Limit = Annotated[str | None, typer.Option(metavar="N", help="At most so many.")]
+Limit = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="At most so many; the tables of list and stats stop at 100 and 50 by themselves."),
+]
 All = Annotated[bool, typer.Option("--all", help="Everything that is open; needed when nothing narrows the order.")]
 
 

@@ -10,7 +10,7 @@ import typer
 
 from directmail_relay.cli.opening import RefusedError, open_database
 from directmail_relay.cli.output import pick, print_facts, print_json, print_table
-from directmail_relay.cli.selecting import Words, parse_limit, parse_selection
+from directmail_relay.cli.selecting import Words, parse_env_id, parse_limit, parse_selection
 from directmail_relay.database.engine import Database
 from directmail_relay.queue.inspect import count_states, list_destinations, list_recipients, show_message
 from directmail_relay.queue.orders import BITE, Order, Progress, carry_out
@@ -20,7 +20,7 @@ LIST_LIMIT = 100
 DESTINATIONS_LIMIT = 50
 
 _LIST = ("env_id", "rcpt", "account", "state", "attempts", "due_at", "age_seconds")
-_DESTINATION = ("destination", "queued", "oldest_seconds", "sessions", "paused_until")
+_DESTINATION = ("destination", "queued", "delivering", "held", "oldest_seconds", "sessions", "paused_until")
 _MESSAGE = ("env_id", "account", "mail_from", "message_id", "size", "recv_time", "tag")
 _RECIPIENT = ("rcpt", "state", "status", "due_at", "ended_at")
 _ATTEMPT = ("at", "mx_host", "mx_ip", "stage", "code", "enhanced", "text", "category", "tls")
@@ -28,8 +28,8 @@ _ATTEMPT = ("at", "mx_host", "mx_ip", "stage", "code", "enhanced", "text", "cate
 
 def list_open(words: Words, config: Path | None, *, as_json: bool) -> None:
     with open_database(config, as_json=as_json) as database:
-        selection, limit = parse_selection(words), parse_limit(words, LIST_LIMIT)
-        found = database.read_now(list_recipients, selection, time.time(), limit or LIST_LIMIT)
+        selection, limit = parse_selection(words), parse_limit(words, None if as_json else LIST_LIMIT)
+        found = database.read_now(list_recipients, selection, time.time(), limit)
     if as_json:
         print_json(found)
         return
@@ -43,9 +43,7 @@ def list_open(words: Words, config: Path | None, *, as_json: bool) -> None:
 
 def show_one(words: Words, config: Path | None, *, as_json: bool) -> None:
     with open_database(config, as_json=as_json) as database:
-        env_id = parse_selection(words).env_id
-        if env_id is None:
-            raise RefusedError(f"{words.what} is no env_id: a message is shown by its number")
+        env_id = parse_env_id(words.what if words.env_id is None else words.env_id)
         message = _find_message(database, env_id)
     if as_json:
         print_json(message)
@@ -60,7 +58,7 @@ def show_one(words: Words, config: Path | None, *, as_json: bool) -> None:
 
 def show_stats(words: Words, config: Path | None, *, as_json: bool) -> None:
     with open_database(config, as_json=as_json) as database:
-        limit = parse_limit(words, DESTINATIONS_LIMIT) or DESTINATIONS_LIMIT
+        limit = parse_limit(words, None if as_json else DESTINATIONS_LIMIT)
         states = database.read_now(count_states)
         destinations = database.read_now(list_destinations, time.time(), limit)
     if as_json:
@@ -70,6 +68,8 @@ def show_stats(words: Words, config: Path | None, *, as_json: bool) -> None:
     if destinations:
         typer.echo()
         print_table(_DESTINATION, pick(destinations, _DESTINATION))
+        if len(destinations) == limit:
+            typer.echo(f"these are the {limit} fullest; --limit N shows more", err=True)
 
 
 def carry_out_order(order: str, words: Words, config: Path | None, *, as_json: bool) -> None:
@@ -82,12 +82,19 @@ def carry_out_order(order: str, words: Words, config: Path | None, *, as_json: b
     if as_json:
         print_json({"changed": progress.changed, "marked": progress.marked})
     else:
-        typer.echo(f"changed {progress.changed}, marked {progress.marked} for the worker that holds them")
+        typer.echo(_describe(progress))
+
+
+def _describe(progress: Progress) -> str:
+    if not (progress.changed or progress.marked):
+        return "changed 0: nothing that is open matches, or it is so already"
+    marked = f", marked {progress.marked}: being delivered now, their worker will obey" if progress.marked else ""
+    return f"changed {progress.changed}{marked}"
 
 
 def _check_is_meant(order: str, selection: Selection, *, everything: bool) -> None:
     if selection.is_everything and not everything:
-        raise RefusedError(f"{order} what? Name an env_id, an address or a domain, or say --all", "too_much")
+        raise typer.BadParameter(f"{order} what? Name an env_id, an address or a domain, or say --all")
     if everything and not selection.is_everything:
         raise RefusedError(f"--all and a selection contradict each other: {order} which of the two?")
 

@@ -47,8 +47,8 @@ def parse_limit(words: Words, default: int | None) -> int | None:
     return int(words.limit[:19])
 
 
-def parse_env_id(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or len(text) > 19 or int(text) > _MAX_ENV_ID:
+def parse_env_id(text: str | None) -> int:
+    if text is None or not (text.isascii() and text.isdecimal()) or len(text) > 19 or int(text) > _MAX_ENV_ID:
         raise RefusedError(f"an env_id is a number of up to 19 digits, not {text}")
     return int(text)
 

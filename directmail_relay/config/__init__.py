@@ -6,6 +6,7 @@ from directmail_relay.config.accounts import Account, AccountAddress, AccountDom
 from directmail_relay.config.credential import Credential
 from directmail_relay.config.delivery import Delivery, DeliveryTimeouts, Dns, InFlight, Retry, Route
 from directmail_relay.config.domains import AutomaticDns, Domains
+from directmail_relay.config.doubts import find_doubts
 from directmail_relay.config.loading import find_config, find_exposed_files, find_unsigned_addresses, load_config
 from directmail_relay.config.models import Bounces, Config, DatabaseConfig, Http, IpProtectionRules, Log, Retention
 from directmail_relay.config.problems import ConfigError, Problem
@@ -43,6 +44,7 @@ __all__ = [
     "SmtpTimeouts",
     "Tls",
     "find_config",
+    "find_doubts",
     "find_exposed_files",
     "find_unsigned_addresses",
     "load_config",

@@ -158,6 +158,14 @@ class Config(Section):
     log: Log = Log()
     accounts: Accounts = ()
 
+    @model_validator(mode="after")
+    def _check_ports(self) -> Self:
+        taken = {(one.address, one.port) for one in self.smtp.listeners if one.port}
+        if (self.http.listen.address, self.http.listen.port) in taken:
+            message = f"{self.http.listen} is also a listener of smtp: choose another port for one of the two"
+            raise CrossProblemsError([(("http", "listen"), message)])
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, data: Any) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from directmail_relay.content.headers import HeaderField, named
-from directmail_relay.mail.address import Address, parse_address
+from directmail_relay.mail.address import Address, is_plain_domain, parse_address
 
 _ATEXT = r"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-"
 _QUOTED = r'"(?:[^"\\]|\\.)*+"'
@@ -73,6 +73,8 @@ def parse_mailbox(value: bytes) -> Address:
     if match is None:
         raise ValueError("the field is not one mailbox")
     address = parse_address(match[1], smtputf8=True)
+    if not is_plain_domain(match[1].rpartition("@")[2]):
+        raise ValueError("the domain is written so that readers may see another one")
     # Some readers decode words anywhere, and would see another address (RFC 2047 §5 forbids them here).
     if "=?" in address.local:
         raise ValueError("the address holds an encoded word")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 
-# For `except TROUBLE`: the database, its disk or the way to it; log, and come again.
-TROUBLE = (SQLAlchemyError, OSError)
+# For `except TROUBLE`: the database, its disk or the way to it; log, and come again. SQLite's own errors come from
+# the checkpoints, which run beside SQLAlchemy.
+TROUBLE = (SQLAlchemyError, sqlite3.Error, OSError)
 
 AlreadyThere = IntegrityError
 """A row with this key exists."""

@@ -6,6 +6,7 @@ them in one by one. The lock protects order, not integrity: SQLite still guards 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
@@ -63,6 +64,8 @@ class WriteLock:
 
 def make_sqlite_engine(url: URL, *, readonly: bool) -> Engine:
     """An engine whose transactions are BEGIN IMMEDIATE (writer) or plain BEGIN on a query-only connection."""
+    if not readonly:
+        _make_private(Path(str(url.database)))
     engine = create_engine(url, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
@@ -76,6 +79,12 @@ def make_sqlite_engine(url: URL, *, readonly: bool) -> Engine:
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _make_private(path: Path) -> None:
+    """Mail and password hashes are nobody else's to read; SQLite gives its log and index the mode of the file."""
+    with contextlib.suppress(OSError):  # no folder, no right: whoever opens it says so in better words
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _pragmas(*, readonly: bool) -> list[str]:

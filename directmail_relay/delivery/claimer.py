@@ -16,7 +16,7 @@ from directmail_relay.delivery.dispatcher import Dispatcher
 from directmail_relay.delivery.life import Life
 from directmail_relay.delivery.settler import Held, Settler
 from directmail_relay.mail.message import Kind, Recipient
-from directmail_relay.queue.claim import Claim, read_wanted
+from directmail_relay.queue.claim import Claim, give_back, read_claimed_keys, read_wanted
 from directmail_relay.queue.due import Due, claim_due, next_due_at, read_claimed, walk_destinations
 
 log = structlog.get_logger()
@@ -54,6 +54,7 @@ class Claimer:
                 more = await self.claim_round()
             except TROUBLE as error:
                 log.error("claim_failed", error=type(error).__name__)
+                self._dispatcher.in_doubt = True  # what was lost may have been the answer to a commit
                 more = False
             if not more:
                 await self._sleep()
@@ -64,6 +65,8 @@ class Claimer:
         now, self._next_due = self._clock(), None
         if self._dispatcher.stopping or not self._life.is_sure:
             return False
+        if self._dispatcher.in_doubt:
+            await self._free_what_nobody_holds()
         earliest = await self._database.read(next_due_at)
         if earliest is None:
             return False
@@ -74,8 +77,7 @@ class Claimer:
         return any(taken)
 
     async def on_beat(self) -> None:
-        """After each beat: rows whose storing was in doubt, and what operators want of rows that we hold."""
-        self._dispatcher.put_back_unsure()
+        """After each beat: what operators want of rows that we hold."""
         claim = self._life.claim
         wanted = await self._database.read(read_wanted, claim)
         dropping = [key for key, what in wanted.items() if what == "drop"]
@@ -87,6 +89,16 @@ class Claimer:
         for due in found:
             if (due.recipient.env_id, due.recipient.index) in taken:
                 self._settler.drop(Held(due.message, due.recipient, claim))
+
+    async def _free_what_nobody_holds(self) -> None:
+        """A row that is claimed by us but not in our hands is never due. In turn with claiming, never beside it."""
+        self._dispatcher.in_doubt = False
+        claim = self._life.claim
+        claimed = await self._database.read(read_claimed_keys, claim)
+        lost = [key for key in claimed if not self._dispatcher.holds(key)]
+        if lost:
+            log.warning("stray_claims_freed", recipients=len(lost))
+            await self._database.write(give_back, claim, lost)
 
     async def _claim_kind(self, kind: Kind, now: float) -> bool:
         lanes = self._dispatcher.lanes
@@ -112,7 +124,7 @@ class Claimer:
             if due.wanted == "drop":
                 self._settler.drop(Held(message, due.recipient, claim))
             else:
-                self._dispatcher.lanes.reserve(due.recipient.destination, 1)
+                self._dispatcher.hold(due.recipient)
                 mine.append(due.recipient)
         self._dispatcher.take(message, tuple(mine), None, claim)
 

@@ -7,16 +7,14 @@ what a reply means (settler) nor how a host is reached (courier).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection
 
 import structlog
 
+from directmail_relay.delivery.hands import Hands, Sends
 from directmail_relay.delivery.lanes import Ceilings, Lane, Lanes
 from directmail_relay.delivery.life import Life
-from directmail_relay.delivery.outgoing import Outgoing
-from directmail_relay.delivery.parcel import Parcel, Read, Sign, Work
+from directmail_relay.delivery.parcel import Parcel, Work
 from directmail_relay.delivery.settler import Held, Settler
 from directmail_relay.mail import replies
 from directmail_relay.mail.attempt import About, DeliveryAttempt, Stage
@@ -25,28 +23,16 @@ from directmail_relay.queue.claim import Claim
 
 log = structlog.get_logger()
 
+Key = tuple[int, int]  # (env_id, index) of a recipient
+
 TURN = 100  # messages after which a courier gives its session up to a lane that waits for one
 
 
-class Sends(Protocol):
-    """A courier: keeps at most one session, to one destination."""
-
-    async def deliver(self, outgoing: Outgoing, may_begin_data: Callable[[], bool]) -> tuple[DeliveryAttempt, ...]: ...
-    async def close(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """What the dispatcher works with; `new_courier` takes a destination."""
-
-    new_courier: Callable[[str], Sends]
-    read: Read
-    sign: Sign
-    clock: Callable[[], float]
-
-
 class Dispatcher:
-    """One worker's way out. Also the `Handoff` of submission: `reserve`, `take`, `cancel`."""
+    """One worker's way out. Also the `Handoff` of submission: `reserve`, `take`, `cancel`.
+
+    `in_doubt`: the answer to a commit was lost, so rows may be claimed by us that nobody here `holds`.
+    """
 
     def __init__(self, life: Life, settler: Settler, hands: Hands, ceilings: Ceilings) -> None:
         self.lanes = Lanes(ceilings)
@@ -54,7 +40,8 @@ class Dispatcher:
         self._life = life
         self._settler = settler
         self._couriers: set[asyncio.Task[None]] = set()
-        self._unsure: set[tuple[int, int]] = set()
+        self._held: set[Key] = set()
+        self.in_doubt = False
         self.stopping = False
 
     def reserve(self, message: Message, recipients: tuple[Recipient, ...]) -> tuple[Claim, frozenset[int]]:
@@ -63,7 +50,7 @@ class Dispatcher:
         if self.lanes.fits(message.size, message.kind) and not self.stopping and self._life.is_sure:
             for recipient in recipients:
                 if self.lanes.room_of(recipient.destination, message.kind):
-                    self.lanes.reserve(recipient.destination, 1)
+                    self.hold(recipient)
                     mine.add(recipient.index)
         return self._life.claim, frozenset(mine)
 
@@ -82,29 +69,35 @@ class Dispatcher:
             self._open_couriers(self.lanes.get(destination))
 
     def cancel(self, recipients: tuple[Recipient, ...], *, unsure: bool) -> None:
-        """They were not stored, as far as we know. When that is unsure, `put_back_unsure` finds what is there."""
+        """They were not stored, as far as we know."""
         self._unreserve(recipients)
-        if unsure:
-            self._unsure.update((one.env_id, one.index) for one in recipients)
+        self.in_doubt = self.in_doubt or unsure
 
-    def put_back_unsure(self) -> None:
-        """Frees rows whose storing was in doubt, as far as they exist: a claim that nobody works on is never due."""
-        if self._unsure:
-            keys, self._unsure = self._unsure, set()
-            self._settler.give_back(self._life.claim, keys)
+    def hold(self, recipient: Recipient) -> None:
+        """It is ours, or about to be: it takes room from now on."""
+        self.lanes.reserve(recipient.destination, 1)
+        self._held.add((recipient.env_id, recipient.index))
 
-    def obey(self, wanted: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
+    def holds(self, key: Key) -> bool:
+        """Whether this (env_id, index) is in our hands: being stored, ready, under way, or being written down."""
+        return key in self._held
+
+    def obey(self, wanted: Collection[Key]) -> set[Key]:
         """Takes these (env_id, index) out of the lanes; answers with those that had not begun yet."""
-        return self.lanes.take_out(set(wanted))
+        taken = self.lanes.take_out(set(wanted))
+        self._held -= taken
+        return taken
 
-    def forget(self) -> None:
-        """After another worker has ended this life: nothing that has not begun is ours any more."""
-        self.lanes.clear()
+    def forget(self) -> list[Work]:
+        """Lets go of all that has not begun: another worker has ended this life, or we stop."""
+        works = self.lanes.clear()
+        self._held.difference_update(*(_keys(work.recipients) for work in works))
+        return works
 
     async def stop(self, seconds: float) -> None:
         """Begins nothing new, lets what is under way finish for so long, and writes all results down."""
         self.stopping = True
-        for work in self.lanes.clear():
+        for work in self.forget():
             self._settler.give_back(work.claim, _keys(work.recipients))
         if self._couriers:
             _, late = await asyncio.wait(set(self._couriers), timeout=seconds)
@@ -126,7 +119,9 @@ class Dispatcher:
         lane.opening -= 1
         try:
             sent = 0
-            while (sent < TURN or not self.lanes.somebody_waits) and (work := self.lanes.next_work(lane)) is not None:
+            while (sent < TURN or not self.lanes.others_wait(lane)) and (
+                work := self.lanes.next_work(lane)
+            ) is not None:
                 sent += 1
                 await self._carry(courier, work)
         finally:
@@ -183,9 +178,12 @@ class Dispatcher:
         begun = set(by_index)
         if left := [one for one in work.recipients if one.index not in begun]:
             writing.append(self._settler.give_back(work.claim, _keys(left)))
-        end = _Countdown(len(writing), lambda: self.lanes.end(work))
-        for task in writing:
-            task.add_done_callback(end)
+        written = asyncio.gather(*writing, return_exceptions=True)
+        written.add_done_callback(lambda _: self._end(work))
+
+    def _end(self, work: Work) -> None:
+        self._held.difference_update(_keys(work.recipients))
+        self.lanes.end(work)
 
     def _put_back(self, recipients: tuple[Recipient, ...], claim: Claim) -> None:
         self._unreserve(recipients)
@@ -193,22 +191,10 @@ class Dispatcher:
             self._settler.give_back(claim, _keys(recipients))
 
     def _unreserve(self, recipients: Collection[Recipient]) -> None:
+        self._held.difference_update(_keys(recipients))
         for recipient in recipients:
             self.lanes.unreserve(recipient.destination, 1)
 
 
-class _Countdown:
-    """Calls `then` when so many tasks are done."""
-
-    def __init__(self, tasks: int, then: Callable[[], None]) -> None:
-        self._left = tasks
-        self._then = then
-
-    def __call__(self, _task: object) -> None:
-        self._left -= 1
-        if not self._left:
-            self._then()
-
-
-def _keys(recipients: Collection[Recipient]) -> list[tuple[int, int]]:
+def _keys(recipients: Collection[Recipient]) -> list[Key]:
     return [(one.env_id, one.index) for one in recipients]

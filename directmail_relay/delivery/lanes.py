@@ -163,6 +163,8 @@ class Lanes:
         self.sessions -= 1
         lane.sessions -= 1
         self._forget_if_empty(lane)
+        for turn in self._turns.values():  # it had its turn; if it wants another it asks behind the others
+            turn.pop(lane.destination, None)
         return self._next_turn(Kind.TRIGGER) or self._next_turn(Kind.BATCH)
 
     def _next_turn(self, kind: Kind) -> Lane | None:
@@ -178,9 +180,9 @@ class Lanes:
             self._turns[Kind.BATCH][destination] = None  # another session took its trigger mail meanwhile
         return None
 
-    @property
-    def somebody_waits(self) -> bool:
-        return any(self._turns.values())
+    def others_wait(self, lane: Lane) -> bool:
+        """Whether a lane but this one waits for a session."""
+        return any(len(turn) > (lane.destination in turn) for turn in self._turns.values())
 
     def take_out(self, keys: set[tuple[int, int]]) -> set[tuple[int, int]]:
         """Removes these recipients (env_id, index) as far as their work has not begun; answers which those were."""

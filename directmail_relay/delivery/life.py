@@ -21,6 +21,7 @@ from directmail_relay.queue.lease import end_life_and_duties
 log = structlog.get_logger()
 
 BEAT_SECONDS = 2.0
+MAX_NAMED = 100  # env_ids in one log line
 DEAD_AFTER_SECONDS = 30.0
 # Well below the other: who stops to believe in itself must do so before anybody else does.
 SURE_FOR_SECONDS = 15.0
@@ -50,6 +51,7 @@ class Life:
         self._claim: Claim | None = None
         self._last_beat = float("-inf")
         self._others: dict[int, _Seen] = {}
+        self._watched = float("-inf")
 
     @property
     def claim(self) -> Claim:
@@ -65,11 +67,14 @@ class Life:
     async def begin(self) -> int:
         """Starts a new life; frees what an earlier one still held. Returns how many recipients that were."""
         started = self._monotonic()
-        self._claim, freed = await self._database.write(claims.begin_life, self._owner)
+        self._claim, freed = await self._database.write(claims.begin_life_anew, self._owner)
         self._last_beat = started
-        return freed
+        if freed:  # if one of them had reached its final dot, it is delivered twice: this is the trace of that
+            env_ids = [str(env_id) for env_id in dict.fromkeys(env_id for env_id, _ in freed)]
+            log.warning("claims_freed", owner=self._owner, recipients=len(freed), env_ids=env_ids[:MAX_NAMED])
+        return len(freed)
 
-    async def serve(self, on_beat: Callable[[], Awaitable[None]], on_lost: Callable[[], None]) -> None:
+    async def serve(self, on_beat: Callable[[], Awaitable[None]], on_lost: Callable[[], object]) -> None:
         """Beats until cancelled. `on_beat` runs after each beat that succeeded.
 
         `on_lost` runs when another worker has ended this life, before a new one begins.
@@ -102,6 +107,10 @@ class Life:
 
     async def _watch(self, beats: Mapping[int, tuple[int, int]]) -> None:
         now = self._monotonic()
+        if now - self._watched > SURE_FOR_SECONDS:
+            # We could not look for a while, and perhaps they could not beat: everybody gets the whole time anew.
+            self._others.clear()
+        self._watched = now
         for owner, (epoch, beat) in beats.items():
             seen = self._others.get(owner)
             if seen is None or (seen.epoch, seen.beat) != (epoch, beat):

@@ -16,9 +16,12 @@ from directmail_relay.mail.reply import Reply, split_enhanced
 MAX_REPLY = 2 * 1024 * 1024  # octets; a longer one costs the host its connection
 MAX_KEPT = 16 * 1024  # octets of one reply that are kept for reading
 MAX_LINE = 8 * 1024  # octets of one line
+MAX_LINES = 200  # that are kept; beyond them only the end is looked for, as fast as it can be
 MAX_TEXT = 1024  # octets, as UTF-8, of the text that goes into the attempt
 
 _FIRST = re.compile(rb"[2-5][0-9][0-9](?![0-9A-Za-z])")
+# A last line, wherever a line begins.
+_LAST = re.compile(rb"(?m)^[0-9]{3}(?:[ \t][^\n]*|\r?)\n")
 _CODED = re.compile(rb"[0-9]{3}(?:([ \t-])|\r?$)")
 _CONTROL = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -59,13 +62,15 @@ class ReplyParser:
 
     def take(self) -> Heard | None:
         """The next whole reply, None while there is none. Raises ReplyError; the parser is then of no more use."""
-        while (end := self._buffer.find(b"\n", self._searched)) >= 0:
+        while len(self._lines) < MAX_LINES and (end := self._buffer.find(b"\n", self._searched)) >= 0:
             line = bytes(self._buffer[:end])
             del self._buffer[: end + 1]
             self._searched = 0
             self._size += end + 1
             if self._add(line):
                 return self._finish(endless=False)
+        if len(self._lines) >= MAX_LINES and self._skip_to_the_end():
+            return self._finish(endless=False)
         self._shorten_line()
         if self._size + len(self._buffer) <= MAX_REPLY:
             return None
@@ -81,10 +86,22 @@ class ReplyParser:
         if self._kept < MAX_KEPT:
             line = line[:MAX_LINE]
             self._lines.append(line)
-            self._kept += len(line)
+            self._kept += len(line) + 1
         # After a proper first line anything is text: hosts do send continuation lines without a code.
         coded = _CODED.match(line)
         return line[3:4] != b"-" if first else coded is not None and coded[1] != b"-"
+
+    def _skip_to_the_end(self) -> bool:
+        """Throws lines away up to the last one, that one too; False when it has not come yet.
+
+        Not line by line: a host that sends a million empty ones would stop the loop for seconds.
+        """
+        last = _LAST.search(self._buffer)
+        end = last.end() if last else self._buffer.rfind(b"\n") + 1
+        del self._buffer[:end]
+        self._searched = 0
+        self._size += end
+        return last is not None
 
     def _shorten_line(self) -> None:
         if len(self._buffer) > MAX_LINE:

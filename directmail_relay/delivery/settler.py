@@ -21,7 +21,9 @@ from directmail_relay.mail.attempt import DeliveryAttempt
 from directmail_relay.mail.event import FinalEvent
 from directmail_relay.mail.message import Message, Recipient
 from directmail_relay.mail.reply import Reply
-from directmail_relay.policy.classify import Classification, classify
+from directmail_relay.policy.bounce_rules import rule_book
+from directmail_relay.policy.bounces import Advice, Category, Classification, Retry, Suppress
+from directmail_relay.policy.classify import classify
 from directmail_relay.policy.retry import RetryPolicy, next_step
 from directmail_relay.policy.verdict import Delivered, GiveUp, NextStep, RetryAt
 from directmail_relay.queue.claim import Claim, give_back
@@ -53,6 +55,7 @@ class Settler:
         self._database = database
         self._clock = clock
         self._rand = rand
+        rule_book()  # read now, while there are files to be had, and nobody waits
         self._commit: GroupCommit[Settlement, bool] = GroupCommit(database, settle, max_items=200)
         self._writing: set[asyncio.Task[None]] = set()
         self.next_due: Callable[[float], None] = lambda _when: None
@@ -60,7 +63,7 @@ class Settler:
 
     def record(self, held: Held, attempt: DeliveryAttempt) -> asyncio.Task[None]:
         """Settles one attempt in the background; the task ends when it is written down."""
-        meaning = classify(attempt.reply, attempt.stage)
+        meaning = _understand(attempt)
         made = held.recipient.attempts + 1
         step = next_step(attempt, meaning, made, held.message.recv_time, self.policy, self._rand)
         category = DELIVERED if isinstance(step, Delivered) else meaning.category.value
@@ -134,6 +137,8 @@ class Settler:
                 return
 
     def _tell(self, held: Held, settlement: Settlement) -> None:
+        if settlement.attempt is None:
+            return  # dropped by an operator: told by whoever reads the outbox for that
         facts = {**_about(held), **_facts(settlement)}
         match settlement.step:
             case Delivered():
@@ -149,6 +154,16 @@ class Settler:
                 log.info("deferred", **facts, retry_in=round(when - settlement.ended_at, 1))
             case _:
                 assert_never(settlement.step)
+
+
+def _understand(attempt: DeliveryAttempt) -> Classification:
+    """What the reply means. An attempt is written down even when our rules stumble over it."""
+    try:
+        return classify(attempt.reply, attempt.stage)
+    except Exception:
+        log.exception("classify_crashed", env_id=str(attempt.env_id), code=attempt.reply.code)
+        retry = Retry.NO if attempt.reply.is_permanent else Retry.YES
+        return Classification(Category.OTHER, retry, Suppress.NO, 4, "classify-crashed", Advice("", ""))
 
 
 def _about(held: Held) -> dict[str, object]:

@@ -30,6 +30,7 @@ _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+")
 _FULL_DOMAIN = re.compile(_DOMAIN)
 _LITERAL = re.compile(r"\[[!-Z^-~]++\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_OTHER_DOTS = frozenset("\u3002\uff0e\uff61")  # that IDNA takes for dots (RFC 3490 §3.1)
 _PATH = re.compile(rf"(?:{_QUOTED})?+[^<>\" ]*+")
 
 
@@ -169,3 +170,19 @@ def _check_lengths(address: Address) -> None:
         raise ValueError(f"the local part is longer than {MAX_LOCAL_OCTETS} octets")
     if local + 1 + len(address.domain) > MAX_MAILBOX_OCTETS:
         raise ValueError(f"the address is longer than {MAX_MAILBOX_OCTETS} octets")
+
+
+def is_plain_domain(text: str) -> bool:
+    """Whether an international domain is written in its one proper form: nothing that a mapping would change or drop.
+
+    `te\u00adst.com` and full-width letters become `test.com` by the mapping of UTS #46; who does not map sees another.
+    """
+    if text.isascii():
+        return True
+    if not _OTHER_DOTS.isdisjoint(text):
+        return False
+    try:
+        idna.encode(text.lower(), uts46=False)
+    except idna.IDNAError:
+        return False
+    return True

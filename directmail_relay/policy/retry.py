@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
 from directmail_relay.mail.attempt import DeliveryAttempt
+from directmail_relay.mail.reply import Origin
 from directmail_relay.policy.bounces import Category, Classification, Retry
 from directmail_relay.policy.verdict import Delivered, GiveUp, NextStep, RetryAt
 
@@ -50,7 +51,7 @@ def next_step(
     expires = recv_time + policy.lifetime
     if attempt.started_at >= expires:
         return GiveUp(_status_when_used_up(meaning))
-    wait = _wait(meaning, attempts, policy) * (1 + JITTER * rand())
+    wait = _wait(attempt, meaning, attempts, policy) * (1 + JITTER * rand())
     when = attempt.ended_at + wait
     if meaning.next_day:
         when = max(when, _next_day(attempt.ended_at) + 30 * MINUTE * rand())
@@ -69,8 +70,10 @@ def _status_when_used_up(meaning: Classification) -> int:
     return 2 if meaning.category is Category.RECIPIENT_NOT_FOUND else meaning.status
 
 
-def _wait(meaning: Classification, attempts: int, policy: RetryPolicy) -> float:
-    step = attempts - 1 + (LATER_STEPS if meaning.retry is Retry.LATER else 0)
+def _wait(attempt: DeliveryAttempt, meaning: Classification, attempts: int, policy: RetryPolicy) -> float:
+    # What we found out ourselves (no connection, no answer from DNS) says nothing about how much mail is welcome.
+    is_asked_to_slow_down = meaning.retry is Retry.LATER and attempt.reply.origin is Origin.REMOTE
+    step = attempts - 1 + (LATER_STEPS if is_asked_to_slow_down else 0)
     return policy.schedule[min(max(step, 0), len(policy.schedule) - 1)]
 
 

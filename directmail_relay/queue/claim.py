@@ -37,6 +37,17 @@ _FREE = {
 }
 
 
+def begin_life_anew(connection: Connection, owner: int) -> tuple[Claim, list[tuple[int, int]]]:
+    """`begin_life`, and which (env_id, idx) an earlier life of this worker still held."""
+    held = connection.execute(
+        select(recipients.c.env_id, recipients.c.idx)
+        .where(recipients.c.owner == owner)
+        .order_by(recipients.c.env_id, recipients.c.idx)
+    ).all()
+    claim, _ = begin_life(connection, owner)
+    return claim, [(row.env_id, row.idx) for row in held]
+
+
 def begin_life(connection: Connection, owner: int) -> tuple[Claim, int]:
     """A new epoch for this worker; frees what an earlier life of it still held. Returns the claim and how many rows."""
     row = connection.execute(select(workers.c.epoch).where(workers.c.owner == owner).with_for_update()).one_or_none()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Subquery, case, func, select
 
 from directmail_relay.database import schema
 from directmail_relay.database.clock import iso
@@ -15,7 +15,9 @@ from directmail_relay.queue.selection import OPEN_STATES, Selection
 r, m, a, s = schema.recipients, schema.messages, schema.attempts, schema.sessions
 
 
-def list_recipients(connection: Connection, selection: Selection, now: float, limit: int) -> list[dict[str, Any]]:
+def list_recipients(
+    connection: Connection, selection: Selection, now: float, limit: int | None = None
+) -> list[dict[str, Any]]:
     """Up to `limit` open recipients, the oldest message first. `now` is POSIX seconds."""
     o = selection.open_recipients()
     rows = connection.execute(
@@ -97,11 +99,17 @@ def count_states(connection: Connection) -> dict[str, int]:
     }
 
 
-def list_destinations(connection: Connection, now: float, limit: int) -> list[dict[str, Any]]:
+def list_destinations(connection: Connection, now: float, limit: int | None = None) -> list[dict[str, Any]]:
     """Open recipients by destination, the fullest first; how long the oldest waits, and the sessions open to it."""
     o = Selection().open_recipients()
     rows = connection.execute(
-        select(o.c.destination, func.count().label("queued"), func.min(o.c.env_id).label("oldest"))
+        select(
+            o.c.destination,
+            _how_many(o, State.QUEUED),
+            _how_many(o, State.DELIVERING),
+            _how_many(o, State.HELD),
+            func.min(o.c.env_id).label("oldest"),
+        )
         .group_by(o.c.destination)
         .order_by(func.count().desc(), o.c.destination)
         .limit(limit)
@@ -111,12 +119,18 @@ def list_destinations(connection: Connection, now: float, limit: int) -> list[di
         {
             "destination": row.destination,
             "queued": row.queued,
+            "delivering": row.delivering,
+            "held": row.held,
             "oldest_seconds": round(max(0.0, now - seconds_of(row.oldest)), 1),
             "sessions": int(open_sessions.get(row.destination, 0)),
             "paused_until": None,
         }
         for row in rows
     ]
+
+
+def _how_many(rows: Subquery, state: State) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((rows.c.state == state.value, 1), else_=0)), 0).label(state.value)
 
 
 _sessions = select(s.c.destination, func.sum(s.c.open).label("open")).group_by(s.c.destination)

@@ -23,6 +23,7 @@ from directmail_relay.queue.settle import drop_contents
 
 r, m = schema.recipients, schema.messages
 
+DROPPED_RULE = "dropped"  # the rule that a final event names when an operator gave the recipient up
 BITE = 500  # rows in one transaction, so that a large order never holds up a 250
 
 
@@ -116,7 +117,7 @@ def dropped_event(row: Row[Any], now: float) -> FinalEvent:
         err_code=replies.DROPPED.code,
         err_msg=str(replies.DROPPED),
         category="other",
-        rule="dropped",
+        rule=DROPPED_RULE,
         attempts=row.attempts,
         tag=row.tag,
     )

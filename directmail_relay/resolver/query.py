@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.nameserver
@@ -104,6 +105,8 @@ class Asker:
             ttl = min(ttl, answer.chaining_result.minimum_ttl)
             if answer.rrset is not None:
                 return Aged(Records(tuple(answer.rrset)), self._limits.of_records(ttl))
+            if answer.response.flags & dns.flags.TC:  # cut short even over TCP: what is missing may be the records
+                return Aged(Unavailable("truncated over TCP"), self._limits.failure)
             if answer.canonical_name == name or _is_final(answer.response):
                 return Aged(NoData(), self._limits.of_nothing(ttl))
             # The server named the alias and left it to us to ask for what it stands for.

@@ -24,6 +24,8 @@ from directmail_relay.submission.transaction import Transaction
 
 log = structlog.get_logger(__name__)
 
+MAX_LOGGED = 320  # characters of what a client said; an address fits
+
 
 class SubmissionSession(LoginSession):
     """One session of one client."""
@@ -42,16 +44,19 @@ class SubmissionSession(LoginSession):
             self.refuse(refusals.NESTED_MAIL)
         else:
             begun = mail_transaction.begin(arg or "", sender, self.parts.rules, self.settings, self.client_ip)
-            self._say_mail(begun)
+            self._say_mail(begun, arg or "")
 
-    def _say_mail(self, begun: Transaction | Refuse) -> None:
+    def _say_mail(self, begun: Transaction | Refuse, argument: str) -> None:
         if isinstance(begun, Refuse):
-            login = None if self.sender is None else self.sender.login
-            log.info("smtp_mail_refused", why=begun.why, login=login, client_ip=self.client_ip)
+            self._log_refusal("smtp_mail_refused", begun, argument)
             self.refuse(begun)
             return
         self.transaction = begun
         self.say(replies.MAIL_OK)
+
+    def _log_refusal(self, event: str, refuse: Refuse, argument: str) -> None:
+        login = None if self.sender is None else self.sender.login
+        log.info(event, why=refuse.why, login=login, argument=argument[:MAX_LOGGED], client_ip=self.client_ip)
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         if self.transaction is None:
@@ -61,6 +66,7 @@ class SubmissionSession(LoginSession):
         if refuse is None:
             self.say(replies.RCPT_OK)
         else:
+            self._log_refusal("smtp_rcpt_refused", refuse, arg or "")
             self.refuse(refuse, is_error=mail_transaction.is_error(refuse))
 
     async def smtp_DATA(self, arg: str) -> None:
@@ -104,7 +110,13 @@ class SubmissionSession(LoginSession):
         self.say(replies.fill(replies.DATA_OK, env_id=outcome.env_id))
 
     def _refuse_message(self, refuse: Refuse, transaction: Transaction) -> None:
-        log.info("smtp_message_refused", why=refuse.why, login=transaction.sender.login, client_ip=self.client_ip)
+        log.info(
+            "smtp_message_refused",
+            why=refuse.why,
+            login=transaction.sender.login,
+            mail_from=str(transaction.mail_from or ""),
+            client_ip=self.client_ip,
+        )
         self.refuse(refuse)
 
     def _submission(self, transaction: Transaction, content: bytes) -> Submission:

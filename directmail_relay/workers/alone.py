@@ -9,6 +9,7 @@ from pathlib import Path
 
 from directmail_relay.app.place import Place
 from directmail_relay.app.relay import Relay
+from directmail_relay.database.errors import TROUBLE
 from directmail_relay.submission.node import make_node_memory
 from directmail_relay.telemetry.logs import get_logger
 from directmail_relay.telemetry.systemd import (
@@ -20,7 +21,7 @@ from directmail_relay.telemetry.systemd import (
     watchdog_seconds,
 )
 from directmail_relay.workers.reloading import Loaded, reload
-from directmail_relay.workers.sockets import Sockets
+from directmail_relay.workers.sockets import Sockets, StartError
 
 log = get_logger("relay")
 
@@ -34,12 +35,15 @@ async def serve_alone(path: Path, loaded: Loaded, sockets: Sockets) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     relay = Relay(loaded.config, Place(0, 1, sockets.smtp, sockets.http, make_node_memory(1)))
-    await relay.start()
+    try:
+        await relay.start()
+    except TROUBLE as error:
+        raise StartError(f"the database cannot be used: {type(error).__name__}") from error
     reloads = _Reloads(path, loaded, relay)
     loop.add_signal_handler(signal.SIGHUP, reloads.ask)
     tasks = [asyncio.create_task(reloads.serve()), asyncio.create_task(_feed_watchdog())]
     notify_systemd(READY, "STATUS=1 worker")
-    log.info("ready", workers=1)
+    log.info("ready", workers=1, **sockets.names)
     await stopping.wait()
     notify_systemd(STOPPING)
     log.info("stopping", workers=1)

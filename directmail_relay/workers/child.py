@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from directmail_relay.app.place import Place
 from directmail_relay.app.relay import Relay
+from directmail_relay.database.errors import TROUBLE
 from directmail_relay.telemetry.logs import configure_logging, get_logger
 from directmail_relay.telemetry.metrics import adopt_worker
 from directmail_relay.workers.link import Assignment, Word, read_assignment
@@ -44,7 +45,11 @@ async def _work(assignment: Assignment, link: socket.socket, stream: BinaryIO) -
     stopping = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     relay = Relay(assignment.config, _place(assignment))
-    await relay.start()
+    try:
+        await relay.start()
+    except TROUBLE as error:  # the database is away just now: our parent tries again
+        log.error("worker_not_started", worker=assignment.worker, error=type(error).__name__)
+        sys.exit(1)
     _say(link, Word.READY)
     threading.Thread(target=_listen, args=(loop, stream, relay, link, stopping), daemon=True).start()
     while not stopping.is_set():

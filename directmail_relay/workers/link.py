@@ -52,6 +52,9 @@ def read_assignment(stream: BinaryIO) -> Assignment | None:
     header = stream.read(_LENGTH.size)
     if len(header) < _LENGTH.size:
         return None
-    body = stream.read(_LENGTH.unpack(header)[0])
+    (length,) = _LENGTH.unpack(header)
+    body = stream.read(length)
+    if len(body) < length:  # the parent died while it was sending
+        return None
     assignment = pickle.loads(body)  # noqa: S301 - from our parent, over a socket that nobody else holds
     return assignment if isinstance(assignment, Assignment) else None

@@ -59,6 +59,9 @@ def worker_count(config: Config) -> int:
 
 def _prepare(config: Config) -> None:
     """Brings the database to this version, and what it holds as declared to what the file says."""
+    path = config.database.path
+    if path is not None and not path.parent.is_dir():
+        raise StartError(f"the folder of the database, {path.parent}, does not exist: make it, or name another")
     try:
         load_or_make_cipher(config.secret_key_file, config.database.path)
         database = Database(config.database.location)

@@ -36,7 +36,8 @@ log = get_logger("parent")
 
 STOP_SECONDS = 28.0  # then what is left is killed, so that a stop ends within 30
 START_SECONDS = 60.0  # for all workers to be ready at the first start
-STILL_SECONDS = 20.0  # a worker whose loop has not turned for so long is not alive, as far as the watchdog goes
+STILL_SECONDS = 20.0  # a worker whose loop has not turned for so long is killed and replaced
+WATCH_SECONDS = 2.0
 SHORT_LIFE_SECONDS = 5.0
 PAUSE_SECONDS = 1.0  # before the successor of a short life
 
@@ -75,9 +76,10 @@ class Parent:
             keepers = [group.create_task(self._keep(number)) for number in range(self._count)]
             try:
                 await self._wait_until_ready()
-                watchdog = group.create_task(self._feed_watchdog())
+                watch = [group.create_task(self._feed_watchdog()), group.create_task(self._watch_beats())]
                 await self._stopping.wait()
-                watchdog.cancel()
+                for task in watch:
+                    task.cancel()
             finally:
                 self._stopping.set()
                 notify_systemd(STOPPING)
@@ -89,7 +91,7 @@ class Parent:
         while not self._stopping.is_set():
             if len(self._workers) == self._count and all(one.ready.is_set() for one in self._workers.values()):
                 notify_systemd(READY, f"STATUS={self._count} workers")
-                log.info("ready", workers=self._count)
+                log.info("ready", workers=self._count, **self._sockets.names)
                 return
             if time.monotonic() > deadline:
                 raise StartError("the workers do not come up; their log lines above say why")
@@ -171,15 +173,21 @@ class Parent:
                     await self._assign(worker)
             notify_systemd(READY)
 
+    async def _watch_beats(self) -> None:
+        """Kills a worker whose loop stands still: it may hold the lock that all others wait for."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            for worker in self._workers.values():
+                silent = time.monotonic() - worker.beat
+                if silent > STILL_SECONDS and worker.ready.is_set():
+                    log.error("worker_still", worker=worker.number, silent_seconds=round(silent, 1))
+                    worker.process.kill()
+
     async def _feed_watchdog(self) -> None:
-        """Tells systemd that we live, as long as every worker's loop turns."""
+        """Tells systemd that we live; the workers are ours to watch."""
         seconds = watchdog_seconds()
         while seconds is not None:
-            still = [one.number for one in self._workers.values() if time.monotonic() - one.beat > STILL_SECONDS]
-            if still:
-                log.error("worker_still", workers=still)
-            else:
-                notify_systemd(WATCHDOG)
+            notify_systemd(WATCHDOG)
             await asyncio.sleep(seconds)
 
     async def _stop(self, keepers: list[asyncio.Task[None]]) -> None:

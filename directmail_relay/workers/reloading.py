@@ -46,6 +46,9 @@ def reload(path: Path, old: Loaded) -> Loaded | None:
     except TROUBLE as error:
         _refuse(path, old, [f"the database {old.config.database.shown} cannot be used: {reason_of(error)}"])
         return None
+    except (ValueError, OSError) as error:  # what the check did not find must not end a relay that runs
+        log.error("config_refused", file=str(path), problems=[str(error)], kept_version=old.version)
+        return None
     waiting = needs_restart(old.config, new.config)
     if waiting:
         log.warning("config_needs_restart", keys=waiting, version=new.version)

@@ -28,6 +28,11 @@ class Sockets:
     def all(self) -> tuple[socket.socket, ...]:
         return (*self.smtp, self.http)
 
+    @property
+    def names(self) -> dict[str, object]:
+        """Where they listen, for the log: port 0 has become a real one by now."""
+        return {"listeners": [_name(sock) for sock in self.smtp], "http": _name(self.http)}
+
     def close(self) -> None:
         for sock in self.all:
             sock.close()
@@ -61,6 +66,10 @@ def _listen(endpoint: Endpoint) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _name(sock: socket.socket) -> str:
+    return str(Endpoint(*sock.getsockname()[:2]))
 
 
 def _advice(error: OSError) -> str:

@@ -166,3 +166,14 @@ def test_a_hostile_field_costs_no_more_than_its_length(prefix: bytes, unit: byte
     assert author(field).address is None
     # A quadratic match would take many seconds.
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("domain", ["te\u00adst.com", "ｔｅｓｔ.com", "test。com"])
+def test_a_domain_that_readers_may_see_as_another_is_refused(domain: str) -> None:
+    with pytest.raises(ValueError, match="see another one"):
+        parse_mailbox(f"test@{domain}".encode())
+
+
+@pytest.mark.parametrize("domain", ["例子.测试", "Bücher.example", "test.com"])
+def test_a_domain_in_its_proper_form_is_taken(domain: str) -> None:
+    assert parse_mailbox(f"test@{domain}".encode()).local == "test"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from directmail_relay.database.engine import Database
+from directmail_relay.database.migrate import migrate
 from directmail_relay.database.sqlite import WriteLock, checkpoint
 
 BIG = text("INSERT INTO outbox (created, event) VALUES (1, :event)")
@@ -126,3 +128,16 @@ def test_the_write_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
     for lock in locks:
         lock.close()
     assert most == 1
+
+
+def test_the_files_are_nobody_elses_to_read(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        database = Database(f"sqlite:///{tmp_path / 'relay.db'}")
+        migrate(database)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    database.close()
+    assert {"relay.db", "relay.db-wal", "relay.db-shm", "relay.db-lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directmail_relay.delivery.remote_reply import MAX_REPLY, MAX_TEXT, Heard, ReplyError, ReplyParser
+from directmail_relay.delivery.remote_reply import MAX_LINES, MAX_REPLY, MAX_TEXT, Heard, ReplyError, ReplyParser
 from directmail_relay.mail.reply import Reply
 
 
@@ -144,3 +144,18 @@ def test_nothing_a_host_sends_gets_a_control_character_into_the_text(data: bytes
             assert all(character >= " " and character != "\x7f" for character in heard.reply.text)
             assert len(heard.reply.text.encode()) <= MAX_TEXT
             assert 200 <= heard.reply.code < 600
+
+
+@pytest.mark.parametrize("line", [b"\n", b"a\n", b"250-more\r\n"])
+def test_of_a_reply_with_lines_without_number_few_are_kept(line: bytes) -> None:
+    parser = ReplyParser()
+    parser.feed(b"550-no\r\n" + line * 100_000)
+    assert parser.take() is None
+    assert len(parser._lines) == MAX_LINES
+    parser.feed(b"550 the end\r\n250 the next\r\n")
+    heard = parser.take()
+    assert heard is not None
+    assert (heard.reply.code, heard.endless, len(heard.lines)) == (550, False, MAX_LINES)
+    following = parser.take()
+    assert following is not None
+    assert str(following.reply) == "250 the next"

@@ -23,7 +23,9 @@ from typing import Any, Self
 
 import httpx
 import yaml
+from typer.testing import CliRunner
 
+from directmail_relay.cli.commands import app
 from tests.fakes.smtp_front import Client
 
 PATIENCE = 15.0
@@ -105,10 +107,12 @@ class RelayProcess:
         self.file.write_text(yaml.safe_dump(self.config, sort_keys=False), encoding="utf-8")
 
     async def start(self) -> None:
-        """Returns when it takes mail."""
+        """Returns when every worker takes mail."""
         self.write_config()
+        starts = self._output.exists() and len(self.logs("ready"))
         self.launch()
         await self.until(self.is_ready, "the relay is ready")
+        await self.log("ready", count=starts + 1)
 
     def launch(self) -> None:
         with self._output.open("ab") as output:
@@ -141,6 +145,12 @@ class RelayProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+
+    def kill_parent(self) -> None:
+        """`kill -9` for the process that was started alone; its workers are on their own."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     async def end(self) -> None:
         """Kills it and lets go of all connections to it."""
@@ -197,14 +207,9 @@ class RelayProcess:
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
     async def command(self, *words: str) -> tuple[int, str]:
-        """Runs a command of `directmail-relay`; exit code and standard output."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "directmail_relay", *words, "-c", str(self.file)),
-            stdout=subprocess.PIPE,
-            cwd=self.folder,
-        )
-        output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
-        return process.returncode or 0, output.decode()
+        """A command of `directmail-relay`, in this process (a new one would take seconds); exit code and output."""
+        result = await asyncio.to_thread(CliRunner().invoke, app, [*words, "-c", str(self.file)])
+        return result.exit_code, result.stdout
 
     async def queue(self, *words: str) -> Any:
         """The JSON document that `queue WORDS --json` prints."""

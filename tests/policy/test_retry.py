@@ -142,3 +142,9 @@ def test_a_daily_limit_is_waited_out_until_midnight_in_china(at: datetime, next_
 def test_a_daily_limit_does_not_outlive_the_message() -> None:
     short = replace(POLICY, lifetime=HOUR)
     assert step(attempt(450), means(Retry.LATER, next_day=True), policy=short) == RetryAt(RECEIVED + HOUR)
+
+
+@pytest.mark.parametrize("reply", [replies.UNREACHABLE, replies.DNS_ERROR])
+def test_what_we_found_out_ourselves_keeps_the_normal_schedule(reply: Reply) -> None:
+    ours = replace(attempt(450), reply=reply)
+    assert step(ours, means(Retry.LATER)) == RetryAt(RECEIVED + MINUTE)

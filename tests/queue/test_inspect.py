@@ -143,9 +143,10 @@ def test_destinations_are_shown_the_fullest_first(database: Database) -> None:
         database.write_now(beat, claim, sessions)
     database.write_now(put, [new_mail(OLD, "a@x.test", "b@y.test", "c@x.test", kind=Kind.BATCH)])
     database.write_now(put, [new_mail(NEW, "d@y.test", "e@x.test", "f@z.test", claimed={0})])
-    x = {"destination": "x.test", "queued": 3, "oldest_seconds": 60.0, "sessions": 3, "paused_until": None}
-    y = {"destination": "y.test", "queued": 2, "oldest_seconds": 60.0, "sessions": 0, "paused_until": None}
-    z = {"destination": "z.test", "queued": 1, "oldest_seconds": 5.0, "sessions": 0, "paused_until": None}
+    rest = {"held": 0, "paused_until": None}
+    x = {"destination": "x.test", "queued": 3, "delivering": 0, "oldest_seconds": 60.0, "sessions": 3, **rest}
+    y = {"destination": "y.test", "queued": 1, "delivering": 1, "oldest_seconds": 60.0, "sessions": 0, **rest}
+    z = {"destination": "z.test", "queued": 1, "delivering": 0, "oldest_seconds": 5.0, "sessions": 0, **rest}
     assert database.read_now(list_destinations, NOW, 50) == [x, y, z]
     assert database.read_now(list_destinations, NOW, 1) == [x]
 
