@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from directmail_relay.accounts.dkim_keys import active_keys
 from directmail_relay.accounts.registered import ReadKeys
-from directmail_relay.accounts.secret_key import load_or_make_cipher
+from directmail_relay.accounts.secret_key import Cipher, load_or_make_cipher
 from directmail_relay.config import Config, Listener
 from directmail_relay.content.headers import HeaderLimits
 from directmail_relay.delivery.lanes import Ceilings
@@ -40,9 +40,14 @@ def accept_rules(config: Config) -> AcceptRules:
     )
 
 
-def read_keys(config: Config) -> ReadKeys:
-    """Reads the registered DKIM keys. Raises SecretKeyError when the secret key cannot be used."""
-    return partial(active_keys, cipher=load_or_make_cipher(config.secret_key_file, config.database.path))
+def make_cipher(config: Config) -> Cipher:
+    """What keys are kept under in the database. Raises SecretKeyError when the secret key cannot be used."""
+    return load_or_make_cipher(config.secret_key_file, config.database.path)
+
+
+def read_keys(cipher: Cipher) -> ReadKeys:
+    """Reads the registered DKIM keys."""
+    return partial(active_keys, cipher=cipher)
 
 
 def session_settings(config: Config, listener: Listener, tls: ssl.SSLContext | None) -> SessionSettings:

@@ -16,6 +16,7 @@ import structlog
 from directmail_relay.accounts.directory import Directory, DirectoryHolder
 from directmail_relay.app import duties, knobs, outbox_readers
 from directmail_relay.app.declared import read_declared_keys
+from directmail_relay.app.domain_checks import serve_domain_checks
 from directmail_relay.app.doors import Doors
 from directmail_relay.app.place import Place
 from directmail_relay.app.registry import Registry
@@ -52,7 +53,8 @@ class Relay:
         self._place = place
         self._database = Database(config.database.location)
         self._directory = DirectoryHolder(Directory())
-        self._registry = Registry(self._database, self._directory, knobs.read_keys(config), time.time)
+        self._cipher = knobs.make_cipher(config)
+        self._registry = Registry(self._database, self._directory, knobs.read_keys(self._cipher), time.time)
         self._registry.take_over(read_declared_keys(config), config.domains.grace)
         self._reloading = asyncio.Lock()
         self._signer = Signer(self._directory, time.time)
@@ -69,7 +71,7 @@ class Relay:
             self._way_out.dispatcher,
             time.time,
         )
-        acceptance.tags = lambda account: self._directory.current.tags(account)
+        acceptance.tags = self._tags
         self._listed = ListedRecipients(self._database, time.monotonic)
         rules = DirectoryRules(self._directory, self._listed)
         self._doors = Doors(config, self._directory, acceptance, place, self._registry.look_for_login, rules)
@@ -83,21 +85,32 @@ class Relay:
         """Returns when mail is taken. The database has been migrated before."""
         await self._registry.load()
         freed = await self._way_out.life.begin()
-        way_out, life = self._way_out, self._way_out.life
-        self._run(life.serve(way_out.claimer.on_beat, way_out.dispatcher.forget))
-        self._run(way_out.claimer.serve())
-        self._run(self._registry.serve())
-        self._run(duties.serve_checkpoints(self._database))
-        self._run(duties.serve_lag())
-        self._run(outbox_readers.serve_listed_recipients(self._listed))
-        reader = outbox_readers.invalid_address_reader(lambda: self._config.invalid_addresses.after_retries)
-        self._run(outbox_readers.serve_reader(self._database, life, reader))
-        self._run(duties.serve_samples(self._database, life, time.time))
-        self._run(duties.serve_purges(self._database, life, self._keep, self._today))
+        self._run_delivery()
+        self._run_duties()
         await self._web.start()
         await self._doors.start()
         self._listening = True
         log.info("worker_ready", worker=self._place.worker, workers=self._place.workers, freed=freed)
+
+    def _run_delivery(self) -> None:
+        way_out = self._way_out
+        self._run(way_out.life.serve(way_out.claimer.on_beat, way_out.dispatcher.forget))
+        self._run(way_out.claimer.serve())
+
+    def _run_duties(self) -> None:
+        database, life = self._database, self._way_out.life
+        reader = outbox_readers.invalid_address_reader(lambda: self._config.invalid_addresses.after_retries)
+        for duty in (
+            self._registry.serve(),
+            duties.serve_checkpoints(database),
+            duties.serve_lag(),
+            duties.serve_samples(database, life, time.time),
+            duties.serve_purges(database, life, self._keep, self._today),
+            outbox_readers.serve_listed_recipients(self._listed),
+            outbox_readers.serve_reader(database, life, reader),
+            serve_domain_checks(database, life, self._cipher, lambda: self._config),
+        ):
+            self._run(duty)
 
     async def reload(self, config: Config) -> None:
         """Takes the new configuration over; raises ValueError or OSError, and changes nothing, when it cannot.
@@ -154,6 +167,9 @@ class Relay:
 
     def _today(self) -> Periods:
         return period_keys(time.time(), ZoneInfo(self._config.time_zone))
+
+    def _tags(self, account: str) -> frozenset[str]:
+        return self._directory.current.tags(account)
 
     async def _is_listening(self) -> bool:
         return self._listening
