@@ -112,10 +112,10 @@ class Directory:
             domain = domain.partition(".")[2]
         return None
 
-    def dkim_keys(self, domain: str) -> tuple[SigningKey, ...]:
-        """The keys that sign for an author at `domain`; each names the domain it signs as, which may be above."""
+    def dkim_keys(self, domain: str, account: str) -> tuple[SigningKey, ...]:
+        """The account's keys for an author at `domain`; each names the domain it signs as, which may be above."""
         found = self.find_domain(domain)
-        return () if found is None else found.dkim
+        return () if found is None or found.account != account else found.dkim
 
     def sender_facts(self, login: str, mail_from: Address | None = None) -> SenderFacts | None:
         """What admission asks for at each MAIL; None when the login no longer exists.
@@ -133,7 +133,8 @@ class Directory:
             account.status,
             account.allowlist,
             frozen=self._is_frozen(sender, mail_from),
-            domain_usable=domain is None or domain.usable,
+            # A domain that has gone to another account takes its addresses with it.
+            domain_usable=domain is None or (domain.usable and domain.account == sender.account),
         )
 
     def _is_frozen(self, sender: Sender, mail_from: Address | None) -> bool:

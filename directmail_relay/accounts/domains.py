@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, Row, delete, func, or_, select
 
 from directmail_relay.accounts.accounts import DECLARED, find_account
 from directmail_relay.accounts.changes import Change, RefusedError
@@ -101,7 +101,8 @@ def delete_domain(connection: Connection, change: Change, name: str, account: st
     """
     take_turn(connection)
     row = find_own_domain(connection, name, account)
-    of_domain = select(func.count()).select_from(addresses).where(addresses.c.domain == row.name)
+    own = (addresses.c.domain == row.name, addresses.c.account == row.account)
+    of_domain = select(func.count()).select_from(addresses).where(*own)
     used = connection.execute(of_domain).scalar_one()
     if used:
         raise RefusedError("in_use", f"{row.name} has {used} sending addresses: delete them first (address delete)")
@@ -116,8 +117,17 @@ def _check_is_free(connection: Connection, name: str, account: str) -> None:
         raise RefusedError(
             "domain_conflict", f"another account sends from {main} or a domain below it: use another domain"
         )
+    if _has_addresses_of_others(connection, main, account):
+        raise RefusedError("domain_conflict", f"another account has addresses at {main}: use another domain")
     if any(row.name == name for row in beside):
         raise RefusedError("domain_exists", f"{name} is registered already: see domain show {name}")
+
+
+def _has_addresses_of_others(connection: Connection, main: str, account: str) -> bool:
+    """Declared addresses need no domain, so they are asked about on their own."""
+    below = or_(addresses.c.domain == main, addresses.c.domain.endswith(f".{main}", autoescape=True))
+    found = select(addresses.c.id).where(below, addresses.c.account != account).limit(1)
+    return connection.execute(found).first() is not None
 
 
 def _fold(name: str) -> str:

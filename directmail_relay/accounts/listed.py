@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Insert, Table, bindparam, func, literal, sele
 from sqlalchemy.dialects import postgresql, sqlite
 
 from directmail_relay.database.accounts_schema import invalid_addresses, registry_version, suppressions
-from directmail_relay.mail.address import parse_address
+from directmail_relay.mail.address import parse_address, unquote_local
 
 _SERIES = 2  # the row of registry_version
 
@@ -39,6 +39,7 @@ _find = union_all(
 def recipient_key(address: str) -> str:
     """The one form in which an address is listed: in lower case, but for a local part that is not ASCII."""
     local, at, domain = address.rpartition("@")
+    local = unquote_local(local)
     # As at the login: other letters stay as they are, lest the Kelvin sign pass for a K.
     return (local.lower() if local.isascii() else local) + at + domain.lower()
 

@@ -63,7 +63,8 @@ def tell_drops(events: Sequence[FinalEvent]) -> None:
     for event in events:
         if event.rule == DROPPED_RULE:
             metrics.FAILED.inc(str(event.status))
-            log.info("dropped", env_id=str(event.env_id), account=event.account, rcpt=event.rcpt)
+            about = {"env_id": str(event.env_id), "account": event.account, "rcpt": event.rcpt}
+            log.info("dropped", **about, attempts=event.attempts)
 
 
 async def serve_reader(database: Database, life: Life, reader: Reader) -> None:

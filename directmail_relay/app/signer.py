@@ -26,7 +26,7 @@ class Signer:
         """The content with one DKIM-Signature a key in front; as it is when its sender's domain has none."""
         if message.mail_from is None:
             return content
-        keys = self._directory.current.dkim_keys(message.mail_from.domain)
+        keys = self._directory.current.dkim_keys(message.mail_from.domain, message.account)
         if not keys:
             return content
         loop, now = asyncio.get_running_loop(), int(self._clock())

@@ -12,7 +12,7 @@ import typer
 from directmail_relay.accounts.accounts import add_account, delete_account, list_accounts, set_account, show_account
 from directmail_relay.cli.opening import RefusedError
 from directmail_relay.cli.output import print_facts, print_json, print_table
-from directmail_relay.cli.registering import Registering, open_registering, say_done
+from directmail_relay.cli.registering import Registering, open_registered, open_registering, say_done
 from directmail_relay.mail.message import Status
 from directmail_relay.policy.quota import Used, period_keys
 from directmail_relay.queue.usage import read_used
@@ -47,7 +47,7 @@ def add_one(name: str, quotas: Quotas, config: Path | None, *, as_json: bool) ->
 
 
 def list_all(config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         documents = [_with_used(registering, one) for one in registering.read(list_accounts)]
     if as_json:
         print_json(documents)
@@ -58,7 +58,7 @@ def list_all(config: Path | None, *, as_json: bool) -> None:
 
 
 def show_one(name: str, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         document = _with_used(registering, registering.read(show_account, name))
     if as_json:
         print_json(document)

@@ -16,14 +16,13 @@ from directmail_relay.accounts.addresses import (
     parse_sending_address,
     read_password_hash,
     set_address_password,
-    set_reply_to,
     unfreeze_address,
 )
 from directmail_relay.accounts.password_rule import prepare_password
 from directmail_relay.cli.opening import RefusedError
 from directmail_relay.cli.output import pick, print_json, print_table
-from directmail_relay.cli.registering import open_registering, read_password, say_done
-from directmail_relay.cli.reply_to import send_verification
+from directmail_relay.cli.registering import open_registered, open_registering, read_password, say_done
+from directmail_relay.cli.reply_to import set_and_verify
 from directmail_relay.mail.message import Kind
 
 _COLUMNS = ("address", "account", "type", "has_password", "frozen", "reply_to", "reply_to_verified", "declared")
@@ -40,7 +39,7 @@ def add_one(address: str, kind: str, *, password_stdin: bool, config: Path | Non
 
 
 def list_all(account: str | None, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         documents = registering.read(list_addresses, account)
     if as_json:
         print_json(documents)
@@ -60,13 +59,11 @@ def set_password(address: str, config: Path | None, *, as_json: bool) -> None:
 
 def set_mailbox(address: str, mailbox: str, config: Path | None, *, as_json: bool) -> None:
     with open_registering(config, as_json=as_json) as registering:
-        document = registering.write(set_reply_to, address, mailbox)
-        if document["reply_to_verified"]:
-            state = "is verified"
-        else:
-            sent = send_verification(registering.database, registering.config, registering.change, document["address"])
-            document = {**document, "env_id": sent["env_id"], "expires_at": sent["expires_at"]}
-            state = f"has until {sent['expires_at']} to follow the link in message {sent['env_id']}"
+        document = set_and_verify(registering.database, registering.config, registering.change, address, mailbox)
+    if document["reply_to_verified"]:
+        state = "is verified"
+    else:
+        state = f"has until {document['expires_at']} to follow the link in message {document['env_id']}"
     sentence = f"answers to {document['address']} go to {document['reply_to']}, which {state}"
     say_done(document, sentence, as_json=as_json)
 

@@ -29,10 +29,10 @@ def list_all(
     """Show the latest changes, the newest first."""
     from directmail_relay.accounts.changes import list_audit
     from directmail_relay.cli.output import pick, print_json, print_table
-    from directmail_relay.cli.registering import open_registering
+    from directmail_relay.cli.registering import open_registered
     from directmail_relay.cli.selecting import Words, parse_limit
 
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         at_most = parse_limit(Words(limit=limit), None) or int(DEFAULT_LIMIT)
         documents = registering.read(list_audit, account, at_most)
     if as_json:

@@ -18,7 +18,7 @@ from directmail_relay.accounts.secret_key import Cipher, DecryptError, SecretKey
 from directmail_relay.app.domain_checks import check_rules, make_lookup
 from directmail_relay.cli.opening import RefusedError
 from directmail_relay.cli.output import EXIT_FAILED, print_facts, print_json, print_table
-from directmail_relay.cli.registering import Registering, open_registering
+from directmail_relay.cli.registering import Registering, open_registered, open_registering
 from directmail_relay.config import Config
 from directmail_relay.mail.mx import Unavailable
 from directmail_relay.policy.domain_records import Purpose, Record, zone_line
@@ -30,7 +30,7 @@ _COLUMNS = ("purpose", "type", "name", "expected", "found", "verdict", "note")
 
 
 def show_records(name: str, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as desk:
+    with open_registered(config, as_json=as_json) as desk:
         findings = asyncio.run(look_for(_records(desk, name), make_lookup(desk.config)))
     if as_json:
         print_json([finding.as_document() for finding in findings])
@@ -40,7 +40,7 @@ def show_records(name: str, config: Path | None, *, as_json: bool) -> None:
 
 def print_zone(name: str, config: Path | None) -> None:
     """Without the records that may be removed; asks nobody."""
-    with open_registering(config, as_json=False) as desk:
+    with open_registered(config, as_json=False) as desk:
         records = _records(desk, name)
     for record in records:
         if not record.may_go:

@@ -27,7 +27,7 @@ from directmail_relay.cli.domain_dns_work import (
     word_for,
 )
 from directmail_relay.cli.output import print_facts, print_json, print_table
-from directmail_relay.cli.registering import open_registering, read_password, say_done
+from directmail_relay.cli.registering import open_registered, open_registering, read_password, say_done
 
 _FACTS = ("name", "account", "main_domain", "declared", "checked_at", "verified_at", "broken_since", "created_at")
 _KEY = ("selector", "state", "created_at", "active_since", "retired_at")
@@ -53,7 +53,7 @@ def add_one(name: str, account: str, config: Path | None, *, automatic: bool | N
 
 
 def list_some(account: str | None, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as desk:
+    with open_registered(config, as_json=as_json) as desk:
         found = desk.read(list_domains, account)
     if as_json:
         print_json(found)
@@ -65,7 +65,7 @@ def list_some(account: str | None, config: Path | None, *, as_json: bool) -> Non
 
 
 def show_one(name: str, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as desk:
+    with open_registered(config, as_json=as_json) as desk:
         found = desk.read(show_domain, name)
     if as_json:
         print_json(found)

@@ -9,7 +9,7 @@ import yaml
 
 from directmail_relay.accounts.export import ExportedAccount, export_accounts
 from directmail_relay.cli.output import plain, print_json
-from directmail_relay.cli.registering import open_registering
+from directmail_relay.cli.registering import open_registered
 
 _HEAD = (
     "# What is registered, as the configuration declares it. Password hashes are in it: keep it to yourself.\n"
@@ -19,7 +19,7 @@ _HEAD = (
 
 def export_command(config: Path | None, *, as_json: bool) -> None:
     """Prints YAML with notes as comments; as JSON the same section without them, and `notes` beside it."""
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         exported = registering.read(export_accounts)
     if as_json:
         notes = {one.entry["name"]: list(one.notes) for one in exported if one.notes}

@@ -21,9 +21,9 @@ def list_all(*, account: OfAccount, config: ConfigFile = None, as_json: AsJson =
     from directmail_relay.accounts.accounts import show_account
     from directmail_relay.accounts.ip_protection import list_entries
     from directmail_relay.cli.output import pick, print_json, print_table
-    from directmail_relay.cli.registering import open_registering
+    from directmail_relay.cli.registering import open_registered
 
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         documents = registering.read(list_entries, account)
         is_on = registering.read(show_account, account)["ip_protection"]
     if as_json:

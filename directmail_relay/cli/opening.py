@@ -1,13 +1,13 @@
 """Opens the database for a command: the one that the configuration names, as its owner, with this version's schema.
 
-Never migrates, and never makes a database where there is none.
+Only where the command asks for it (`migrating`) is a database made where there is none, or an older one migrated.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import typer
@@ -18,7 +18,7 @@ from directmail_relay.cli.check_config import EXIT_CONFIG, report_config_error
 from directmail_relay.cli.output import fail
 from directmail_relay.config import Config, ConfigError, find_config, load_config
 from directmail_relay.database.engine import Database
-from directmail_relay.database.migrate import SchemaTooNewError, SchemaTooOldError, check_schema
+from directmail_relay.database.migrate import SchemaTooNewError, SchemaTooOldError, check_schema, migrate
 
 
 class RefusedError(Exception):
@@ -37,8 +37,10 @@ def open_database(explicit: Path | None, *, as_json: bool = False) -> Iterator[D
 
 
 @contextmanager
-def open_configured(explicit: Path | None, *, as_json: bool = False) -> Iterator[tuple[Config, Database]]:
-    """The configuration that `find_config` chooses, and its database.
+def open_configured(
+    explicit: Path | None, *, as_json: bool = False, migrating: bool = False
+) -> Iterator[tuple[Config, Database]]:
+    """The configuration that `find_config` chooses, and its database; with `migrating` made or migrated where needed.
 
     Errors that somebody can do something about, in opening them or in the body, end the command with one sentence:
     exit code 78 for the configuration, 1 for a RefusedError (of ours, or of the rules of what is registered), the
@@ -46,8 +48,7 @@ def open_configured(explicit: Path | None, *, as_json: bool = False) -> Iterator
     """
     try:
         config = load_config(find_config(explicit))
-        with _open(config) as database:
-            database.read_now(check_schema)
+        with _open(config, migrating=migrating) as database:
             yield config, database
     except ConfigError as error:
         report_config_error(error, as_json=as_json)
@@ -61,16 +62,38 @@ def open_configured(explicit: Path | None, *, as_json: bool = False) -> Iterator
 
 
 @contextmanager
-def _open(config: Config) -> Iterator[Database]:
+def _open(config: Config, *, migrating: bool) -> Iterator[Database]:
     path = config.database.path
-    if path is not None and not path.is_file():
+    is_absent = path is not None and not path.is_file()
+    if is_absent and not migrating:
         raise RefusedError(f"there is no database at {path} yet: run migrate, or start serve", "schema")
     database = Database(config.database.location)  # opens nothing yet
-    with as_owner(path) if path else nullcontext():
+    with _as_owner_of_database(path):
         try:
+            _bring_to_this_version(database, is_absent=is_absent, migrating=migrating)
             yield database
         finally:
             database.close()
+
+
+def _as_owner_of_database(path: Path | None) -> AbstractContextManager[None]:
+    """A file that is not there yet becomes its folder's owner's."""
+    if path is None:
+        return nullcontext()
+    return as_owner(path if path.is_file() else path.parent)
+
+
+def _bring_to_this_version(database: Database, *, is_absent: bool, migrating: bool) -> None:
+    """Looks before it migrates: a migration waits for whoever writes."""
+    if is_absent:
+        migrate(database)
+        return
+    try:
+        database.read_now(check_schema)
+    except SchemaTooOldError:
+        if not migrating:
+            raise
+        migrate(database)
 
 
 @contextmanager

@@ -47,7 +47,17 @@ class Registering:
 
 @contextmanager
 def open_registering(explicit: Path | None, *, as_json: bool) -> Iterator[Registering]:
-    """For the body of a command; see `opening.open_configured` for how it ends."""
+    """For the body of a command that changes something; a database that is absent or older is migrated first.
+
+    See `opening.open_configured` for how it ends.
+    """
+    with open_configured(explicit, as_json=as_json, migrating=True) as (config, database):
+        yield Registering(config, database, Change(who(), time.time()))
+
+
+@contextmanager
+def open_registered(explicit: Path | None, *, as_json: bool) -> Iterator[Registering]:
+    """For the body of a command that only shows something: the database must be there, with this version's schema."""
     with open_configured(explicit, as_json=as_json) as (config, database):
         yield Registering(config, database, Change(who(), time.time()))
 

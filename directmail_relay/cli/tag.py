@@ -34,9 +34,9 @@ def list_all(*, account: AnyAccount = None, config: ConfigFile = None, as_json: 
     """Show the tags."""
     from directmail_relay.accounts.tags import list_tags
     from directmail_relay.cli.output import pick, print_json, print_table
-    from directmail_relay.cli.registering import open_registering
+    from directmail_relay.cli.registering import open_registered
 
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         documents = registering.read(list_tags, account)
     if as_json:
         print_json(documents)

@@ -11,6 +11,7 @@ _FIXED: dict[str, Callable[[Config], object]] = {
     "workers": lambda config: config.workers,
     "database": lambda config: config.database,
     "smtp.listeners": lambda config: [(one.address, one.port, one.tls) for one in config.smtp.listeners],
+    "secret_key_file": lambda config: config.secret_key_file,
     "http.listen": lambda config: config.http.listen,
     # A logger remembers its level and form once it has been used: that is what makes it fast.
     "log": lambda config: config.log,

@@ -181,8 +181,11 @@ class Lanes:
         return None
 
     def others_wait(self, lane: Lane) -> bool:
-        """Whether a lane but this one waits for a session."""
-        return any(len(turn) > (lane.destination in turn) for turn in self._turns.values())
+        """Whether a lane but this one waits for a session, and may have that which this one would give up."""
+        return any(
+            len(turn) > (lane.destination in turn) and self.sessions <= _ceiling(self.ceilings.sessions, kind)
+            for kind, turn in self._turns.items()
+        )
 
     def take_out(self, keys: set[tuple[int, int]]) -> set[tuple[int, int]]:
         """Removes these recipients (env_id, index) as far as their work has not begun; answers which those were."""

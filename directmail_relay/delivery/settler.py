@@ -27,6 +27,7 @@ from directmail_relay.policy.classify import classify
 from directmail_relay.policy.retry import RetryPolicy, next_step
 from directmail_relay.policy.verdict import Delivered, GiveUp, NextStep, RetryAt
 from directmail_relay.queue.claim import Claim, give_back
+from directmail_relay.queue.orders import DROPPED_RULE
 from directmail_relay.queue.settle import Settlement, settle
 from directmail_relay.telemetry import metrics
 
@@ -93,8 +94,8 @@ class Settler:
             attempts=made,
             ended_at=now,
             category="other",
-            rule="dropped",
-            event=replace(_bare_event(held, replies.DROPPED, now), attempts=made, rule="dropped"),
+            rule=DROPPED_RULE,
+            event=replace(_bare_event(held, replies.DROPPED, now), attempts=made, rule=DROPPED_RULE),
         )
         return self._in_background(self._write(held, settlement))
 

@@ -30,6 +30,7 @@ _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+")
 _FULL_DOMAIN = re.compile(_DOMAIN)
 _LITERAL = re.compile(r"\[[!-Z^-~]++\]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _OTHER_DOTS = frozenset("\u3002\uff0e\uff61")  # that IDNA takes for dots (RFC 3490 §3.1)
 _PATH = re.compile(rf"(?:{_QUOTED})?+[^<>\" ]*+")
 
@@ -186,3 +187,11 @@ def is_plain_domain(text: str) -> bool:
     except idna.IDNAError:
         return False
     return True
+
+
+def unquote_local(local: str) -> str:
+    r"""A local part without quotes that it does not need: `"ceo"` and `"c\eo"` name the same mailbox as `ceo`."""
+    if not (len(local) > 1 and local[0] == local[-1] == '"'):
+        return local
+    plain = _QUOTED_PAIR.sub(r"\1", local[1:-1])
+    return plain if _LOCAL.fullmatch(plain) and not plain.startswith('"') else local

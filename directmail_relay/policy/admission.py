@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from directmail_relay.mail import replies
-from directmail_relay.mail.address import MAX_MAILBOX_OCTETS, Address, parse_domain
+from directmail_relay.mail.address import MAX_MAILBOX_OCTETS, Address, parse_domain, unquote_local
 from directmail_relay.mail.message import Status
 from directmail_relay.policy.allowlist import Allowlist
 from directmail_relay.policy.verdict import Accept, Refuse, Verdict
@@ -59,6 +59,7 @@ def normalize_login(text: str) -> str:
     send any; a longer one than an address can be is cut just above that length, so it can equal no real login.
     """
     local, at, domain = text[: MAX_MAILBOX_OCTETS + 1].rpartition("@")
+    local = unquote_local(local)
     try:
         domain = parse_domain(domain)
     except ValueError:

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from concurrent.futures import Future
 from typing import BinaryIO
 
 from directmail_relay.app.place import Place
@@ -77,7 +78,8 @@ def _listen(
 ) -> None:
     """In a thread: waits for assignments, hands each to the loop; the end of the stream stops the worker."""
     while (assignment := read_assignment(stream)) is not None:
-        asyncio.run_coroutine_threadsafe(_take_over(relay, assignment, link), loop)
+        taking = asyncio.run_coroutine_threadsafe(_take_over(relay, assignment, link), loop)
+        taking.add_done_callback(_note_crash)
     loop.call_soon_threadsafe(stopping.set)
 
 
@@ -89,6 +91,12 @@ async def _take_over(relay: Relay, assignment: Assignment, link: socket.socket) 
         _say(link, Word.REFUSED)
     else:
         _say(link, Word.TAKEN)
+
+
+def _note_crash(taking: Future[None]) -> None:
+    """What nobody expected must not vanish with a future that nobody asks."""
+    if not taking.cancelled() and (error := taking.exception()) is not None:
+        log.error("reload_refused", error=type(error).__name__, exc_info=error)
 
 
 def _say(link: socket.socket, word: Word) -> None:

@@ -63,10 +63,10 @@ def _prepare(config: Config) -> None:
     if path is not None and not path.parent.is_dir():
         raise StartError(f"the folder of the database, {path.parent}, does not exist: make it, or name another")
     try:
-        load_or_make_cipher(config.secret_key_file, config.database.path)
         database = Database(config.database.location)
         try:
             before, after = migrate(database)
+            load_or_make_cipher(config.secret_key_file, path)  # now that there is a file whose owner it can get
             changed = declare(database, config)
         finally:
             database.close()

@@ -91,10 +91,11 @@ def test_a_domain_is_answered_by_itself_or_by_the_nearest_above_it() -> None:
 def test_the_keys_of_a_domain_sign_for_those_below_it_but_not_for_others() -> None:
     key = SigningKey("example.com", "s1", generate_private_key(KeyKind.ED25519))
     here = directory(SendingDomain("example.com", "shop", (key,)))
-    assert here.dkim_keys("example.com") == (key,)
-    assert here.dkim_keys("news.example.com") == (key,)
-    assert here.dkim_keys("example.org") == ()
-    assert directory(EXAMPLE).dkim_keys("example.com") == ()
+    assert here.dkim_keys("example.com", "shop") == (key,)
+    assert here.dkim_keys("news.example.com", "shop") == (key,)
+    assert here.dkim_keys("example.org", "shop") == ()
+    assert here.dkim_keys("example.com", "another account") == ()
+    assert directory(EXAMPLE).dkim_keys("example.com", "shop") == ()
 
 
 @pytest.mark.parametrize(

@@ -156,3 +156,13 @@ def test_two_accounts_at_once_cannot_both_get_a_part_of_a_main_domain(database: 
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["added", "domain_conflict"]
+
+
+@pytest.mark.parametrize("name", ["example.com", "news.example.com"])
+def test_where_another_account_has_addresses_no_domain_is_registered(database: Database, add: Add, name: str) -> None:
+    """A declared address needs no domain; a stranger's unverified one must not stop its mail."""
+    row = {"address": "op@news.example.com", "account": "other", "domain": "news.example.com", "kind": "trigger"}
+    flags = {"frozen": False, "reply_to_verified": False, "declared": True, "created_at": 0}
+    database.write_now(lambda connection: connection.execute(addresses.insert().values(**row, **flags)))
+    assert code_of(lambda: add(name, "shop")) == "domain_conflict"
+    assert add(name, "other")["name"] == name

@@ -156,7 +156,7 @@ def test_a_declared_key_stands_before_a_registered_one(database: Database) -> No
         picture = database.read_now(
             read_picture, START, grace=GRACE, declared_keys=declared, read_keys=lambda _: registered
         )
-        return picture.directory.dkim_keys("example.com")
+        return picture.directory.dkim_keys("example.com", "shop")
 
     assert keys({}) == (second,)
     assert keys({"example.com": (first,)}) == (first,)

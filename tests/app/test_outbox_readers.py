@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import Connection
+from structlog.testing import capture_logs
 
 from directmail_relay.accounts.accounts import add_account
 from directmail_relay.accounts.changes import Change
@@ -19,8 +21,10 @@ from directmail_relay.database.engine import Database
 from directmail_relay.delivery.life import Life
 from directmail_relay.mail.event import FinalEvent
 from directmail_relay.queue import outbox
+from directmail_relay.queue.orders import Order, carry_out
+from directmail_relay.queue.put import put
 from tests.conftest import Clock
-from tests.queue.mail import NOW, final_event
+from tests.queue.mail import NOW, final_event, new_mail
 
 READER = invalid_address_reader(lambda: False)
 
@@ -44,6 +48,10 @@ def settle(database: Database, *statuses: int) -> None:
     database.write_now(outbox.append, events)
 
 
+def failures() -> float:
+    return REGISTRY.get_sample_value("directmail_failed_total", {"status": "4"}) or 0.0
+
+
 def invalid(database: Database) -> set[str]:
     return {one["address"] for one in database.read_now(list_invalid, "shop")}
 
@@ -61,6 +69,39 @@ async def test_recipients_with_status_2_become_invalid_addresses_of_their_accoun
 async def test_an_account_that_is_gone_stops_nobody(database: Database, life: Life) -> None:
     settle(database, 2)
     assert await read_on(database, life, READER) == 1
+
+
+async def test_what_operators_drop_is_told_and_counted_by_one_worker(
+    database: Database, life: Life, clock: Clock
+) -> None:
+    other = await begun(database, clock, 33)
+    database.write_now(put, [new_mail(1, "a@x.test"), new_mail(2, "b@x.test")])
+    settle(database, 4)  # a failure that its own worker has told already
+    assert await read_on(database, life, READER) == 1
+    database.write_now(carry_out, Order.DROP, [(2, 0)], NOW)
+    failed = failures()
+    with capture_logs() as logs:
+        settle(database, 4)
+        assert await read_on(database, life, READER) == 2
+        assert await read_on(database, life, READER) == 0
+        assert await read_on(database, other, READER) == 0
+    assert [(line["event"], line["env_id"], line["rcpt"]) for line in logs] == [("dropped", "2", "b@x.test")]
+    assert (logs[0]["account"], logs[0]["attempts"]) == ("shop", 0)
+    assert failures() == failed + 1
+
+
+async def test_nothing_is_told_of_a_batch_that_was_not_taken_in(database: Database, life: Life) -> None:
+    told: list[Sequence[FinalEvent]] = []
+
+    def fail(_connection: Any, _events: Any) -> None:
+        raise ValueError("no")
+
+    settle(database, 4)
+    with pytest.raises(ValueError, match="no"):
+        await read_on(database, life, Reader(READERS[0], fail, told.append))
+    assert told == []
+    assert await read_on(database, life, Reader(READERS[0], lambda *_: None, told.append)) == 1
+    assert [[event.rcpt for event in events] for events in told] == [["n0@x.test"]]
 
 
 async def test_all_that_waits_is_read_in_batches(

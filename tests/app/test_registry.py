@@ -116,7 +116,7 @@ async def test_a_new_configuration_counts_from_the_next_look_on(worker: Worker) 
     key = SigningKey("example.com", "s1", generate_private_key(KeyKind.ED25519))
     worker.registry.take_over({"example.com": (key,)}, GRACE)
     await worker.registry.look()
-    assert worker.holder.current.dkim_keys("example.com") == (key,)
+    assert worker.holder.current.dkim_keys("example.com", "shop") == (key,)
 
 
 async def test_a_configuration_that_comes_while_everything_is_read_is_not_lost(worker: Worker) -> None:
@@ -126,7 +126,7 @@ async def test_a_configuration_that_comes_while_everything_is_read_is_not_lost(w
     worker.registry.take_over({"example.com": (key,)}, GRACE)
     await reading
     await worker.registry.look()
-    assert worker.holder.current.dkim_keys("example.com") == (key,)
+    assert worker.holder.current.dkim_keys("example.com", "shop") == (key,)
 
 
 async def test_a_login_does_not_wait_for_ever_and_the_look_goes_on(

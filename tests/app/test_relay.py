@@ -12,11 +12,13 @@ import pytest
 import trustme
 import yaml
 
+from directmail_relay.app.declared import declare
 from directmail_relay.app.place import Place
 from directmail_relay.app.relay import Relay
+from directmail_relay.database.engine import Database
 from directmail_relay.submission.node import make_node_memory
 from directmail_relay.submission.settings import TlsMode
-from directmail_relay.workers.reloading import Loaded, load
+from directmail_relay.workers.reloading import Loaded, load, reload
 from directmail_relay.workers.sockets import open_sockets
 from tests.fakes.relay_process import free_port, make_config, route_to
 
@@ -44,15 +46,17 @@ class Running:
     def __init__(self, file: Path, config: dict[str, Any]) -> None:
         self.file = file
         self.config = config
-        self.loaded = self._load(None)
+        self.write()
+        self.loaded = load(file)
+        self._declare()
         self.sockets = open_sockets(self.loaded.config)
         self.memory = make_node_memory(1)
         place = Place(0, 1, self.sockets.smtp, self.sockets.http, self.memory)
-        self.relay = Relay(self.loaded.config, self.loaded.hashes, place)
+        self.relay = Relay(self.loaded.config, place)
 
-    def reload(self) -> None:
-        self.loaded = self._load(self.loaded)
-        self.relay.reload(self.loaded.config, self.loaded.hashes)
+    async def reload(self) -> None:
+        self.loaded = self.load_again()
+        await self.relay.reload(self.loaded.config)
 
     def modes(self) -> list[tuple[int, TlsMode, ssl.SSLContext | None]]:
         return [
@@ -60,9 +64,19 @@ class Running:
             for one in self.relay._doors._listeners
         ]
 
-    def _load(self, old: Loaded | None) -> Loaded:
+    def load_again(self) -> Loaded:
+        self.write()
+        loaded = reload(self.file, self.loaded)
+        assert loaded is not None
+        return loaded
+
+    def write(self) -> None:
         self.file.write_text(yaml.safe_dump(self.config), encoding="utf-8")
-        return load(self.file, old)
+
+    def _declare(self) -> None:
+        database = Database(self.loaded.config.database.location)
+        declare(database, self.loaded.config)
+        database.close()
 
 
 @pytest.fixture
@@ -80,7 +94,7 @@ async def test_a_reload_finds_each_listener_by_its_address_wherever_it_stands(ru
     before = [(port, mode) for port, mode, _ in running.modes()]
     running.config["smtp"]["listeners"] = [listener(free_port(), "starttls"), implicit, {**plain, "tls": "starttls"}]
     running.config["smtp"]["max_rcpt"] = 7
-    running.reload()
+    await running.reload()
     assert [(port, mode) for port, mode, _ in running.modes()] == before
     assert [one.settings.max_rcpt for one in running.relay._doors._listeners] == [7, 7]
 
@@ -89,7 +103,7 @@ async def test_a_listener_keeps_its_certificate_when_the_new_file_has_none(runni
     plain, implicit = running.config["smtp"]["listeners"]
     before = running.modes()
     running.config["smtp"] = {"listeners": [plain, {**implicit, "tls": "none"}]}
-    running.reload()
+    await running.reload()
     assert running.modes() == before
     assert before[1][2] is not None
 
@@ -97,16 +111,18 @@ async def test_a_listener_keeps_its_certificate_when_the_new_file_has_none(runni
 async def test_a_reload_that_cannot_be_taken_over_changes_nothing(running: Running, tmp_path: Path) -> None:
     before, directory = running.modes(), running.relay._directory.current
     running.config["smtp"]["max_rcpt"] = 7
-    new = running._load(running.loaded)
+    new = running.load_again()
     (tmp_path / "cert.pem").write_text("gone bad", encoding="utf-8")
     with pytest.raises(OSError, match=r"PEM"):
-        running.relay.reload(new.config, new.hashes)
+        await running.relay.reload(new.config)
     assert running.modes() == before
+    await running.relay._registry.look()  # which reads all anew once a configuration was taken over
     assert running.relay._directory.current is directory
 
 
 async def test_a_worker_that_doubts_its_life_is_not_ready(running: Running) -> None:
     relay = running.relay
+    await relay._way_out.life.beat()  # behind that of the start, which may still be under way
     assert await relay._database_answers()
     relay._way_out.life._last_beat = float("-inf")
     assert not await relay._database_answers()

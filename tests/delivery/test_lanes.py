@@ -7,7 +7,7 @@ from itertools import count
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directmail_relay.delivery.lanes import Ceilings, Lane, Lanes
+from directmail_relay.delivery.lanes import Ceilings, Lane, Lanes, share_of_batch
 from directmail_relay.delivery.parcel import Parcel, Work
 from directmail_relay.mail.address import Address
 from directmail_relay.mail.message import Kind, Message, Recipient
@@ -50,48 +50,50 @@ def is_empty(lanes: Lanes) -> bool:
 def test_a_full_lane_leaves_room_to_the_others() -> None:
     lanes = Lanes(Ceilings(recipients=100, recipients_per_destination=10))
     add(lanes, work("slow.test", 10))
-    assert lanes.room_of("slow.test") == 0
-    assert lanes.room_of("other.test") == 10
+    assert lanes.room_of("slow.test", Kind.TRIGGER) == 0
+    assert lanes.room_of("other.test", Kind.TRIGGER) == 10
 
 
 def test_all_lanes_together_hold_no_more_than_the_ceiling() -> None:
     lanes = Lanes(Ceilings(recipients=25, recipients_per_destination=10))
     add(lanes, work("a.test", 10), work("b.test", 10))
-    assert lanes.room_of("c.test") == 5
+    assert lanes.room_of("c.test", Kind.TRIGGER) == 5
     add(lanes, work("c.test", 5))
-    assert lanes.room_of("d.test") == lanes.room == 0
+    assert lanes.room_of("d.test", Kind.TRIGGER) == lanes.room(Kind.TRIGGER) == 0
 
 
 def test_what_is_offered_to_many_destinations_is_together_no_more_than_there_is() -> None:
     lanes = Lanes(Ceilings(recipients=30, recipients_per_destination=20))
     names = [f"d{number:03}.test" for number in range(200)]
-    assert lanes.offer(names) == dict.fromkeys(names[:30], 1)
-    assert lanes.offer(names[:3]) == dict.fromkeys(names[:3], 10)
-    assert lanes.offer(names[:1]) == {names[0]: 20}
+    assert lanes.offer(names, Kind.TRIGGER) == dict.fromkeys(names[:30], 1)
+    assert lanes.offer(names[:3], Kind.TRIGGER) == dict.fromkeys(names[:3], 10)
+    assert lanes.offer(names[:1], Kind.TRIGGER) == {names[0]: 20}
     add(lanes, work(names[0], 20))
-    assert lanes.offer(names[:2]) == {names[1]: 5}
-    assert lanes.offer([]) == {}
+    assert lanes.offer(names[:2], Kind.TRIGGER) == {names[1]: 5}
+    assert lanes.offer([], Kind.TRIGGER) == {}
 
 
 @given(
     st.integers(0, 50),
     st.integers(1, 20),
     st.lists(st.text("abc", min_size=1, max_size=3), unique=True, max_size=30),
+    st.sampled_from(Kind),
 )
-def test_no_offer_exceeds_any_ceiling(total: int, own: int, names: list[str]) -> None:
+def test_no_offer_exceeds_any_ceiling(total: int, own: int, names: list[str], kind: Kind) -> None:
     lanes = Lanes(Ceilings(recipients=total, recipients_per_destination=own))
-    offered = lanes.offer(names)
-    assert sum(offered.values()) <= total
-    assert all(0 < room <= own for room in offered.values())
+    offered = lanes.offer(names, kind)
+    allowed = (total, own) if kind is Kind.TRIGGER else (share_of_batch(total), share_of_batch(own))
+    assert sum(offered.values()) <= allowed[0]
+    assert all(0 < room <= allowed[1] for room in offered.values())
     assert bool(offered) == bool(total and names)
 
 
 def test_nothing_is_offered_while_the_memory_is_full() -> None:
     lanes = Lanes(Ceilings(size=150))
     add(lanes, work("a.test"))
-    assert lanes.offer(["b.test"]) != {}
+    assert lanes.offer(["b.test"], Kind.TRIGGER) != {}
     add(lanes, work("a.test"))
-    assert lanes.offer(["b.test"]) == {}
+    assert lanes.offer(["b.test"], Kind.TRIGGER) == {}
 
 
 def test_octets_count_once_for_a_message_to_many_destinations_until_its_last_work_ends() -> None:
@@ -179,6 +181,20 @@ def test_who_gives_a_session_up_asks_behind_those_who_wait() -> None:
     assert not lanes.open_session(other)
     assert lanes.others_wait(busy)
     assert lanes.close_session(busy) is other
+
+
+def test_a_session_kept_for_trigger_mail_is_not_given_up_for_batch_mail_that_may_not_have_it() -> None:
+    lanes = Lanes(Ceilings(sessions=10, sessions_per_destination=9))
+    add(lanes, *(work("batch.test", kind=Kind.BATCH) for _ in range(20)))
+    batch, trigger = lanes.get("batch.test"), lanes.get("trigger.test")
+    assert all(lanes.open_session(batch) for _ in range(9))
+    add(lanes, work("trigger.test"), work("waits.test", kind=Kind.BATCH))
+    assert lanes.open_session(trigger)
+    assert not lanes.open_session(lanes.get("waits.test"))
+    assert not lanes.others_wait(trigger)
+    assert lanes.close_session(batch) is None
+    assert lanes.others_wait(trigger), "the next session that is given up is one for batch mail"
+    assert lanes.close_session(batch) is lanes.get("waits.test")
 
 
 def test_take_out_finds_only_what_has_not_begun() -> None:

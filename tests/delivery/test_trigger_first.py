@@ -10,7 +10,8 @@ import pytest
 
 from directmail_relay.database.engine import Database
 from directmail_relay.delivery.claimer import Claimer
-from directmail_relay.delivery.dispatcher import Dispatcher, Hands
+from directmail_relay.delivery.dispatcher import Dispatcher
+from directmail_relay.delivery.hands import Hands
 from directmail_relay.delivery.lanes import Ceilings
 from directmail_relay.delivery.life import Life
 from directmail_relay.delivery.outgoing import Outgoing

@@ -99,8 +99,21 @@ async def test_a_new_password_is_right_the_moment_it_is_set(registered: Register
     await registered.relay.connect(ADDRESS, GOOD)
     registered.do(address_app, "password", ADDRESS, "--password-stdin", stdin=OTHER)
     await registered.relay.connect(ADDRESS, OTHER)
-    stranger = await registered.relay.connect_unknown()
-    assert (await registered.relay.log_in(stranger, ADDRESS, GOOD)).startswith(b"535")
+
+
+async def test_an_old_password_is_refused_within_seconds_and_ends_the_sessions_it_opened(
+    registered: Registered,
+) -> None:
+    session = await registered.relay.connect(ADDRESS, GOOD)
+    await comes(session, "250 Mail Ok")
+    registered.do(address_app, "password", ADDRESS, "--password-stdin", stdin=OTHER)
+    await comes(session, "551 Main account unavailable")
+    # Each worker verified lately what it knew; it learns of the change within two seconds.
+    async with asyncio.timeout(10):
+        while True:
+            stranger = await registered.relay.connect_unknown()
+            if (await registered.relay.log_in(stranger, ADDRESS, GOOD)).startswith(b"535"):
+                break
 
 
 async def test_an_open_session_learns_that_its_address_was_frozen_unfrozen_and_deleted(registered: Registered) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from directmail_relay.accounts.directory import Account, Directory, DirectoryHolder, Sender
+from directmail_relay.accounts.directory import Account, Directory, DirectoryHolder, Sender, SendingDomain
 from directmail_relay.accounts.listed import Listed
 from directmail_relay.mail import replies
 from directmail_relay.mail.address import Address, parse_address
@@ -60,3 +60,35 @@ async def test_the_lists_of_a_frozen_account_are_not_even_asked() -> None:
     rules = DirectoryRules(DirectoryHolder(Directory([Account("shop", Status.FROZEN)], [NOTICE])), lists)
     assert await rules.check_rcpt_to(NOTICE, RCPT) == UNAVAILABLE
     assert lists.asked == 0
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        Sender("notice@example.com", "other", "hash"),  # deleted, and made anew by another account
+        Sender("notice@example.com", "shop", "another hash"),  # the password was changed
+    ],
+)
+async def test_a_session_ends_its_sending_when_the_login_is_no_longer_the_one_that_logged_in(now: Sender) -> None:
+    holder = DirectoryHolder(Directory([Account("shop"), Account("other")], [NOTICE]))
+    rules = DirectoryRules(holder)
+    assert rules.check_mail_from(NOTICE, MAIL_FROM, HOME) == Accept()
+    holder.replace(Directory([Account("shop"), Account("other")], [now]))
+    assert rules.check_mail_from(NOTICE, MAIL_FROM, HOME) == UNAVAILABLE
+    assert await rules.check_rcpt_to(NOTICE, RCPT) == UNAVAILABLE
+
+
+def test_an_address_whose_domain_went_to_another_account_sends_no_more() -> None:
+    accounts = [Account("shop"), Account("other")]
+    lost = Directory(accounts, [NOTICE], [SendingDomain("example.com", "other")])
+    refused = DirectoryRules(DirectoryHolder(lost)).check_mail_from(NOTICE, MAIL_FROM, HOME)
+    assert isinstance(refused, Refuse)
+    assert refused.why == "domain_unavailable"
+
+
+def test_quotes_do_not_make_a_frozen_address_another_one() -> None:
+    whole = Sender("example.com", "shop", "hash", is_domain=True)
+    rules = DirectoryRules(DirectoryHolder(Directory([Account("shop")], [whole], frozen=["ceo@example.com"])))
+    for written in ("ceo@example.com", '"ceo"@example.com', '"c\\eo"@example.com', "CEO@example.com"):
+        assert rules.check_mail_from(whole, parse_address(written), HOME) == UNAVAILABLE
+    assert rules.check_mail_from(whole, parse_address("cfo@example.com"), HOME) == Accept()

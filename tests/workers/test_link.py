@@ -9,19 +9,22 @@ from pathlib import Path
 import pytest
 import yaml
 
-from directmail_relay.app.declared import build_directory, without_passwords
+from directmail_relay.accounts.registered import read_picture
+from directmail_relay.app.declared import declare, read_declared_keys, without_passwords
+from directmail_relay.database.engine import Database
 from directmail_relay.submission.node import make_node_memory
 from directmail_relay.workers.link import Assignment, encode, read_assignment
 from directmail_relay.workers.reloading import load
+from tests.conftest import START
 from tests.fakes.relay_process import make_config
 
 PASSWORD = "correct-horse-battery"
 
 
 @pytest.fixture
-def assignment(tmp_path: Path) -> Assignment:
+def assignment(tmp_path: Path, sqlite_url: str) -> Assignment:
     file = tmp_path / "config.yaml"
-    made = make_config(workers=2)
+    made = make_config(workers=2, database={"url": sqlite_url})
     made["accounts"][0]["addresses"][0]["password"] = PASSWORD
     file.write_text(yaml.safe_dump(made), encoding="utf-8")
     loaded = load(file)
@@ -30,7 +33,6 @@ def assignment(tmp_path: Path) -> Assignment:
     return Assignment(
         version=3,
         config=loaded.config,
-        hashes=loaded.hashes,
         worker=1,
         workers=2,
         smtp_fds=(7,),
@@ -48,12 +50,16 @@ def test_assignments_come_out_as_they_went_in_one_after_the_other(assignment: As
 
 
 def test_a_password_in_the_file_does_not_travel(assignment: Assignment) -> None:
-    """The parent sends the hashes instead: a worker, which talks to strangers, never knows a password."""
+    """The hashes are in the database: a worker, which talks to strangers, never knows a password."""
     assert PASSWORD.encode() in encode(assignment)
-    config = without_passwords(assignment.config, assignment.hashes)
-    travelling = replace(assignment, config=config)
+    travelling = replace(assignment, config=without_passwords(assignment.config))
     assert PASSWORD.encode() not in encode(travelling)
-    assert build_directory(config, assignment.hashes).find_login("test@test.com") is not None
+    database = Database(travelling.config.database.location)
+    declare(database, assignment.config)
+    keys = read_declared_keys(travelling.config)
+    found = database.read_now(read_picture, START, grace=0.0, declared_keys=keys).directory
+    database.close()
+    assert found.find_login("test@test.com") is not None
 
 
 @pytest.mark.parametrize("cut", [1, 3, 4, 100])
