@@ -1,7 +1,6 @@
 """Sending addresses (发信地址): each below a domain of an account that may send, unique over all accounts.
 
-An address without a password cannot log in over SMTP. `account` narrows every function to what that account owns: to
-it, an address of another account does not exist.
+`account` narrows every function to what that account owns: to it, an address of another account does not exist.
 """
 
 from __future__ import annotations
@@ -51,7 +50,9 @@ def add_address(connection: Connection, change: Change, new: NewAddress, *, grac
             f"the domain {domain.name} is not verified: publish what dns {domain.name} shows, then domain verify it",
         )
     if _fetch(connection, name) is not None:
-        raise RefusedError("address_exists", f"{name} is registered already")
+        raise RefusedError(
+            "address_exists", f"{name} is registered already: show it with address list, or choose another"
+        )
     connection.execute(
         addresses.insert().values(
             address=name,
@@ -115,8 +116,7 @@ def set_reply_to(
     row, wanted = _find(connection, address, account), str(_parse(mailbox))
     if row.reply_to == wanted:
         return _describe(row)
-    values: dict[str, Any] = {"reply_to": wanted, "reply_to_verified": False}
-    connection.execute(update(addresses).where(addresses.c.id == row.id).values(**values))
+    connection.execute(update(addresses).filter_by(id=row.id).values(reply_to=wanted, reply_to_verified=False))
     change.record(connection, "address.reply_to", row.address, account=row.account, reply_to=wanted)
     return show_address(connection, row.address)
 

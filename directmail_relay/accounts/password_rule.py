@@ -1,4 +1,4 @@
-"""The rule for SMTP passwords that people set (设置 SMTP 密码; ModifyMailAddress), a sentence for each way to break it.
+"""The rule for SMTP passwords that people set (设置 SMTP 密码; ModifyMailAddress), a clause for each way to break it.
 
 A declared password may be anything: whoever writes the configuration answers for it. No password gets into a sentence.
 """
@@ -15,7 +15,7 @@ _ASCII = range(ord("!"), ord("~") + 1)
 
 
 def check_password(password: str) -> None:
-    """RefusedError `bad_password` unless the vendor would take it."""
+    """RefusedError `bad_password` unless the vendor would take it; it tells all that is wrong at once."""
     digits = [char for char in password if char.isdigit()]
     letters = [char for char in password if char.isalpha()]
     failures = {
@@ -25,12 +25,17 @@ def check_password(password: str) -> None:
         f"the password needs {LEAST_OF_EACH} digits at least": len(digits) < LEAST_OF_EACH,
         f"the password needs {LEAST_OF_EACH} capital letters at least": sum(map(str.isupper, letters)) < LEAST_OF_EACH,
         f"the password needs {LEAST_OF_EACH} small letters at least": sum(map(str.islower, letters)) < LEAST_OF_EACH,
-        "the digits of the password are all the same: use different ones": len(set(digits)) == 1,
-        "the letters of the password are all the same: use different ones": len({one.lower() for one in letters}) == 1,
+        "the digits of the password are all the same: use different ones": _are_same(digits),
+        "the letters of the password are all the same: use different ones": _are_same(letters),
     }
-    for sentence, fails in failures.items():
-        if fails:
-            raise RefusedError("bad_password", sentence)
+    broken = [sentence for sentence, fails in failures.items() if fails]
+    if broken:
+        raise RefusedError("bad_password", "; ".join(broken))
+
+
+def _are_same(characters: list[str]) -> bool:
+    """Of a single one there are too few, which another sentence tells."""
+    return len(characters) > 1 and len({one.lower() for one in characters}) == 1
 
 
 def prepare_password(password: str, previous_hash: str | None = None) -> str:

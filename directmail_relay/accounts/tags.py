@@ -30,7 +30,9 @@ def add_tag(connection: Connection, change: Change, account: str, name: str, des
     take_turn(connection)
     find_account(connection, account)
     if _fetch(connection, account, name) is not None:
-        raise RefusedError("tag_exists", f"the account {account} has a tag {name} already")
+        raise RefusedError(
+            "tag_exists", f"the account {account} has a tag {name} already: show it with tag list, or choose another"
+        )
     connection.execute(tags.insert().values(account=account, name=name, description=description, created_at=change.at))
     change.record(connection, "tag.add", name, account=account)
     return _describe(_find(connection, account, name))

@@ -5,12 +5,12 @@ It starts nothing and opens neither the database nor a port. No secret is ever p
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from directmail_relay.cli.output import print_json
 from directmail_relay.config import (
     Config,
     ConfigError,
@@ -35,7 +35,7 @@ def check_config(explicit: Path | None, *, as_json: bool = False) -> int:
     warnings = find_doubts(config, path)
     if as_json:
         document = {"ok": True, "file": str(path), "summary": _summarise(config), "warnings": _as_values(warnings)}
-        typer.echo(json.dumps(document, ensure_ascii=False))
+        print_json(document)
     else:
         _print_summary(path, config, warnings)
     return EXIT_OK
@@ -48,7 +48,7 @@ def report_config_error(error: ConfigError, *, as_json: bool = False) -> None:
             typer.echo(str(problem), err=True)
         return
     body = {"code": "config", "message": str(error.problems[0]), "problems": _as_values(error.problems)}
-    typer.echo(json.dumps({"error": body}, ensure_ascii=False))
+    print_json({"error": body})
 
 
 def _as_values(problems: list[Problem]) -> list[dict[str, str]]:

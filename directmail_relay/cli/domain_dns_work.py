@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,18 @@ from directmail_relay.accounts.automatic_dns import Outcome, Primary, Written, p
 from directmail_relay.accounts.domain_checks import Finding, look_for, read_records
 from directmail_relay.accounts.domain_findings import store_findings
 from directmail_relay.accounts.domain_status import DomainStatus, describe
-from directmail_relay.accounts.domains import find_domain, show_domain
-from directmail_relay.accounts.secret_key import Cipher, DecryptError, SecretKeyError, load_or_make_cipher
+from directmail_relay.accounts.domains import DomainRow, find_domain, show_domain
+from directmail_relay.accounts.secret_key import (
+    KEY_OCTETS,
+    Cipher,
+    DecryptError,
+    SecretKeyError,
+    load_or_make_cipher,
+    read_cipher,
+)
 from directmail_relay.app.domain_checks import check_rules, make_lookup
 from directmail_relay.cli.opening import RefusedError
-from directmail_relay.cli.output import EXIT_FAILED, print_facts, print_json, print_table
+from directmail_relay.cli.output import EXIT_FAILED, print_facts, print_json, print_table, shorten
 from directmail_relay.cli.registering import Registering, open_registered, open_registering
 from directmail_relay.config import Config
 from directmail_relay.mail.mx import Unavailable
@@ -25,6 +33,7 @@ from directmail_relay.policy.domain_records import Purpose, Record, zone_line
 from directmail_relay.resolver.lookup import Lookup
 from directmail_relay.resolver.update import Updater
 
+_MAY_SEND = {DomainStatus.USABLE, DomainStatus.VERIFIED}
 _DONE = {Outcome.ADDED, Outcome.PRESENT}
 _COLUMNS = ("purpose", "type", "name", "expected", "found", "verdict", "note")
 
@@ -48,20 +57,29 @@ def print_zone(name: str, config: Path | None) -> None:
 
 
 def verify_one(name: str, config: Path | None, *, as_json: bool) -> None:
+    """Exit code 1 unless all required records were asked for and are right, or the configuration vouches for them."""
     with open_registering(config, as_json=as_json) as desk:
         row = desk.read(find_domain, name)
         findings: list[Finding] = []
-        unknown: list[str] = []
         if not row.trusted:
             findings = asyncio.run(look_for(_records(desk, row.name), make_lookup(desk.config)))
-            grace = desk.config.domains.grace
-            checked = desk.write(store_findings, row, findings, grace)
-            unknown = [purpose.value for purpose in checked.unknown] if checked else []
+        unsure = any(finding.is_right is None and finding.record.is_required for finding in findings)
+        unknown = _store(desk, row, findings, unsure=unsure)
         document = {**desk.read(show_domain, row.name), "unknown": unknown}
     if as_json:
         print_json(document)
     else:
         _print_verdict(document, findings)
+    if unsure or document["status"] not in _MAY_SEND:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _store(desk: Registering, row: DomainRow, findings: Sequence[Finding], *, unsure: bool) -> list[str]:
+    """The purposes that the DNS said nothing about. Without the required ones it was no check: nothing is stored."""
+    if unsure:
+        return list(dict.fromkeys(one.record.purpose.value for one in findings if one.is_right is None))
+    checked = desk.write(store_findings, row, findings, desk.config.domains.grace) if findings else None
+    return [purpose.value for purpose in checked.unknown] if checked else []
 
 
 def publish_one(name: str, config: Path | None, *, as_json: bool) -> None:
@@ -129,11 +147,16 @@ def load_cipher(config: Config) -> Cipher:
         raise RefusedError(str(error), "secret_key") from None
 
 
+def _reading_cipher(config: Config) -> Cipher:
+    """Makes no key file: where there is none, a key that reads nothing."""
+    return read_cipher(config.secret_key_file) or Cipher(secrets.token_bytes(KEY_OCTETS))
+
+
 def _records(desk: Registering, name: str) -> tuple[Record, ...]:
     row = desk.read(find_domain, name)
     try:
-        return desk.read(read_records, row, check_rules(desk.config), load_cipher(desk.config), desk.change.now)
-    except DecryptError as error:
+        return desk.read(read_records, row, check_rules(desk.config), _reading_cipher(desk.config), desk.change.now)
+    except (DecryptError, SecretKeyError) as error:
         raise RefusedError(str(error), "secret_key") from None
 
 
@@ -148,8 +171,10 @@ def _print_findings(findings: Sequence[Finding]) -> None:
         rows.append(
             [
                 one["purpose"] + optional,
-                *(one[key] for key in _COLUMNS[1:4]),
-                "\n".join(one["found"]),
+                one["type"],
+                one["name"],
+                shorten(one["expected"]),
+                "\n".join(map(shorten, one["found"])),
                 verdict,
                 one["note"],
             ]

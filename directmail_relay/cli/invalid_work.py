@@ -15,7 +15,7 @@ from directmail_relay.accounts.invalid_addresses import MAX_DAYS, list_invalid, 
 from directmail_relay.cli.csv_output import print_csv
 from directmail_relay.cli.opening import RefusedError
 from directmail_relay.cli.output import pick, print_json, print_table
-from directmail_relay.cli.registering import Registering, open_registering
+from directmail_relay.cli.registering import Registering, open_registered
 from directmail_relay.cli.selecting import Words, parse_limit
 
 LIMIT = 1000
@@ -47,21 +47,21 @@ class Span:
 
 
 def list_span(account: str, span: Span, limit: str | None, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         most = parse_limit(Words(limit=limit), LIMIT) or LIMIT
         found = registering.read(list_invalid, account, *_bounds(registering, span), most)
     _show(found, most, f"no address of {account} became invalid in that time", as_json=as_json)
 
 
 def search_word(account: str, word: str, limit: str | None, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         most = parse_limit(Words(limit=limit), LIMIT) or LIMIT
         found = registering.read(search_invalid, account, word, most)
     _show(found, most, f"no invalid address of {account} has {word} in it", as_json=as_json)
 
 
 def export_all(account: str, span: Span, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         since, until = _bounds(registering, span) if span.is_given else (None, None)
         pages = _pages(lambda after: registering.read(read_page, account, after, since, until, PAGE))
         first = next(pages)  # a refusal comes before the first line of output

@@ -42,7 +42,7 @@ def add(*, entry: Entry, account: OfAccount, config: ConfigFile = None, as_json:
 
     with open_registering(config, as_json=as_json) as registering:
         allow_private = registering.config.ip_protection.allow_private
-        document = registering.write(add_entry, account, entry, allow_private=allow_private)
+        document = registering.write(add_entry, account, _check(entry), allow_private=allow_private)
     say_done(document, f"{document['entry']} added to the list of {account}", as_json=as_json)
 
 
@@ -53,7 +53,7 @@ def remove(*, entry: Entry, account: OfAccount, config: ConfigFile = None, as_js
     from directmail_relay.cli.registering import open_registering, say_done
 
     with open_registering(config, as_json=as_json) as registering:
-        registering.write(remove_entry, account, entry)
+        registering.write(remove_entry, account, _check(entry))
     document = {"entry": entry, "account": account, "deleted": True}
     say_done(document, f"{entry} removed from the list of {account}", as_json=as_json)
 
@@ -78,3 +78,15 @@ def off(*, account: OfAccount, config: ConfigFile = None, as_json: AsJson = Fals
     with open_registering(config, as_json=as_json) as registering:
         registering.write(turn_off, account)
     say_done({"account": account, "ip_protection": False}, f"IP protection of {account} is off", as_json=as_json)
+
+
+def _check(entry: str) -> str:
+    """The entry as typed. RefusedError, which says what to write, when it is none."""
+    from directmail_relay.cli.opening import RefusedError
+    from directmail_relay.policy.allowlist import parse_entry
+
+    try:
+        parse_entry(entry)
+    except ValueError as error:
+        raise RefusedError(f"{error}: write one address, a range a-b, or a CIDR block", "bad_entry") from None
+    return entry

@@ -57,6 +57,11 @@ def open_configured(
         fail(str(error), error.code, as_json=as_json)
     except (SchemaTooOldError, SchemaTooNewError) as error:
         fail(str(error), "schema", as_json=as_json)
+    except UnicodeEncodeError as error:
+        if not "\ud800" <= error.object[error.start] <= "\udfff":  # the terminal is not UTF-8
+            raise
+        # Octets of the command line, which no database takes.
+        fail("what was given is not UTF-8 text: type it anew", "bad_value", as_json=as_json)
     except (SQLAlchemyError, OSError) as error:
         fail(f"the database cannot be used: {_first_line(error)}", "database", as_json=as_json)
 

@@ -7,6 +7,7 @@ the terminal, no markup is obeyed.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -17,12 +18,16 @@ from rich.table import Table
 from rich.text import Text
 
 EXIT_FAILED = 1
+# What json.dumps leaves raw: DEL and the C1 controls, which terminals obey, and surrogates, which no encoding has.
+_UNPRINTED = re.compile(r"[\x7f-\x9f\ud800-\udfff]")
+_LONG, _HEAD = 60, 23  # characters
 _PIPE_WIDTH = 1000  # a pipe has no width: nothing is cut or wrapped there
 
 
 def print_json(document: object) -> None:
     """The one document of a command with --json."""
-    typer.echo(json.dumps(document, ensure_ascii=False))
+    text = json.dumps(document, ensure_ascii=False)
+    typer.echo(_UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -52,6 +57,11 @@ def plain(value: object) -> str:
     """The value as text that a terminal prints and never obeys; None is empty."""
     text = "" if value is None else str(value)
     return text if text.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def shorten(value: str) -> str:
+    """A long value for a table: how it begins, and how long it is."""
+    return value if len(value) <= _LONG else f"{value[:_HEAD]}… ({len(value)} characters)"
 
 
 def _escape(char: str) -> str:

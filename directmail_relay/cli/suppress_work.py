@@ -14,7 +14,7 @@ from directmail_relay.accounts.suppressions import add_suppressions, list_suppre
 from directmail_relay.cli.address_file import Row, find_encoding, read_rows
 from directmail_relay.cli.opening import RefusedError
 from directmail_relay.cli.output import fail, pick, print_json, print_table
-from directmail_relay.cli.registering import Registering, open_registering
+from directmail_relay.cli.registering import Registering, open_registered, open_registering
 from directmail_relay.cli.selecting import Words, parse_limit
 
 LIMIT = 1000
@@ -43,7 +43,7 @@ class Report:
 
 
 def show_list(account: str, limit: str | None, config: Path | None, *, as_json: bool) -> None:
-    with open_registering(config, as_json=as_json) as registering:
+    with open_registered(config, as_json=as_json) as registering:
         most = parse_limit(Words(limit=limit), LIMIT) or LIMIT
         found = registering.read(list_suppressions, account, "", most)
     if as_json:

@@ -41,6 +41,15 @@ def test_each_way_to_break_the_rule_has_its_sentence(password: str, says: str) -
     assert password not in str(caught.value)
 
 
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    with refused("bad_password") as caught:
+        check_password("short1")
+    assert str(caught.value) == (
+        "the password needs 10 to 20 characters; the password needs 2 digits at least; "
+        "the password needs 2 capital letters at least"
+    )
+
+
 def test_a_password_is_never_the_one_before() -> None:
     before = prepare_password(GOOD)
     assert Passwords().verify(before, GOOD.encode())

@@ -74,6 +74,23 @@ def test_a_reply_mailbox_waits_for_its_verification(commands: Commands) -> None:
     assert (shown["reply_to"], shown["reply_to_verified"]) == ("me@example.net", False)
 
 
+def test_an_address_that_is_taken_is_told_with_what_to_do(commands: Commands) -> None:
+    words = ("add", "news@example.com", "--type", "batch")
+    commands.said(address_app, *words)
+    assert commands.refused(address_app, *words) == (
+        "address_exists",
+        "news@example.com is registered already: show it with address list, or choose another",
+    )
+
+
+def test_a_mailbox_refused_too_soon_leaves_the_address_as_it_was(commands: Commands) -> None:
+    commands.said(address_app, "add", "news@example.com", "--type", "batch")
+    commands.said(address_app, "reply-to", "news@example.com", "me@example.net")
+    before = commands.asked(address_app, "list"), commands.asked(audit_app, "list")
+    assert commands.refused(address_app, "reply-to", "news@example.com", "you@example.net")[0] == "too_soon"
+    assert (commands.asked(address_app, "list"), commands.asked(audit_app, "list")) == before
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -17,7 +17,7 @@ from directmail_relay.accounts.changes import Change, list_audit
 from directmail_relay.accounts.passwords import Passwords
 from directmail_relay.cli.dns import dns
 from directmail_relay.cli.domain import domain_app
-from directmail_relay.database.accounts_schema import domains
+from directmail_relay.database.accounts_schema import dkim_keys, domains
 from directmail_relay.database.engine import Database
 from tests.cli.registering import Commands
 from tests.cli.single_command import as_app
@@ -108,7 +108,9 @@ def test_from_add_to_verified(commands: Commands, served: Served) -> None:
 
 def test_people_read_the_words_of_the_guide(commands: Commands, served: Served) -> None:
     commands.said(domain_app, "add", NAME, "--account", "shop")
-    assert "unverified 待验证" in commands.said(domain_app, "verify", NAME)
+    unverified = commands.run(domain_app, "verify", NAME)
+    assert unverified.exit_code == 1
+    assert "unverified 待验证" in unverified.stdout
     publish(commands, served, "dmtrace")
     assert "usable 可使用-缺CNAME" in commands.said(domain_app, "verify", NAME)
     assert "可使用-缺CNAME" in commands.said(domain_app, "list")
@@ -137,12 +139,47 @@ def test_dns_shows_what_is_expected_and_what_is_found(commands: Commands, served
 def test_dns_trouble_is_told_and_changes_nothing(commands: Commands, served: Served) -> None:
     commands.asked(domain_app, "add", NAME, "--account", "shop")
     publish(commands, served)
-    commands.asked(domain_app, "verify", NAME)
+    before = commands.asked(domain_app, "verify", NAME)["checked_at"]
     served.do(lambda: served.zone.fail(NAME, "MX", Fault.SERVFAIL))
     result = commands.run(domain_app, "verify", NAME)
+    assert result.exit_code == 1
     assert "verified 验证通过" in result.stdout
     assert result.stderr == "the DNS gave no answer about mx: what was known of it stays\n"
-    assert commands.asked(domain_app, "verify", NAME)["unknown"] == ["mx"]
+    result = commands.run(domain_app, "verify", NAME, "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert (document["unknown"], document["status"], document["checked_at"]) == (["mx"], "verified", before)
+
+
+def test_trouble_about_an_optional_record_is_told_and_stored(commands: Commands, served: Served) -> None:
+    commands.asked(domain_app, "add", NAME, "--account", "shop")
+    publish(commands, served)
+    served.do(lambda: served.zone.fail(f"dmtrace.{NAME}", "CNAME", Fault.SERVFAIL))
+    document = commands.asked(domain_app, "verify", NAME)
+    assert (document["unknown"], document["status"]) == (["cname"], "usable")
+    assert document["checked_at"] is not None
+
+
+def test_long_values_are_whole_for_programs_and_short_for_people(commands: Commands) -> None:
+    commands.asked(domain_app, "add", NAME, "--account", "shop")
+    (dkim,) = [one["expected"] for one in commands.asked(dns_app, NAME) if one["purpose"] == "dkim"]
+    assert len(dkim) > 300
+    short = f"{dkim[:23]}… ({len(dkim)} characters)"
+    assert short.startswith("v=DKIM1; k=rsa; p=MIIBI…")
+    tables = commands.said(dns_app, NAME), commands.run(domain_app, "verify", NAME).stdout
+    assert all(short in table and dkim not in table for table in tables)
+    assert dkim[-20:] in commands.said(dns_app, NAME, "--zone")
+
+
+def test_looking_makes_no_secret_key(commands: Commands, database: Database, tmp_path: Path) -> None:
+    commands.asked(domain_app, "add", NAME, "--account", "shop")
+    (tmp_path / "secret.key").unlink()
+    commands.asked(domain_app, "show", NAME)
+    assert commands.refused(dns_app, NAME)[0] == "secret_key"
+    assert commands.run(dns_app, NAME, "--zone").exit_code == 1
+    database.write_now(lambda connection: connection.execute(dkim_keys.delete()))
+    assert "dkim" not in {one["purpose"] for one in commands.asked(dns_app, NAME)}
+    assert not (tmp_path / "secret.key").exists()
 
 
 def test_a_domain_with_mailboxes_elsewhere_is_added_with_a_warning(commands: Commands, served: Served) -> None:

@@ -46,6 +46,14 @@ def test_what_cannot_be_done_is_told_in_one_sentence(commands: Commands, words: 
     assert commands.refused(ip_app, *words)[0] == code
 
 
+@pytest.mark.parametrize("word", ["add", "remove"])
+def test_what_is_no_entry_is_told_with_what_to_write(commands: Commands, word: str) -> None:
+    assert commands.refused(ip_app, word, "junk", *SHOP) == (
+        "bad_entry",
+        "'junk' is not an IP address: write one address, a range a-b, or a CIDR block",
+    )
+
+
 def test_the_configuration_may_allow_private_addresses(tmp_path: Path, database_url: str) -> None:
     commands = Commands(tmp_path, database_url, ip_protection={"allow_private": True})
     commands.said(account_app, "add", "shop")

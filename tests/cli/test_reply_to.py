@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select, text, update
 
-from directmail_relay.accounts.changes import Change, RefusedError
-from directmail_relay.accounts.reply_verification import approve
+from directmail_relay.accounts.changes import Change, RefusedError, list_audit, read_version
+from directmail_relay.accounts.reply_verification import approve, begin_verification, find_pending
 from directmail_relay.cli.internal_mail import InternalMail, put_internal
-from directmail_relay.cli.reply_to import send_verification
+from directmail_relay.cli.reply_to import send_verification, set_and_verify
 from directmail_relay.config import Config, load_config
 from directmail_relay.database.accounts_schema import accounts, addresses, reply_verifications
 from directmail_relay.database.engine import Database
@@ -110,6 +110,32 @@ def test_a_refusal_leaves_neither_mail_nor_ticket(registered: Database, config: 
     with pytest.raises(RefusedError, match="there is no address"):
         send_verification(registered, config, SENT, "nobody@example.com")
     assert len(registered.read_now(queued)) == 1
+
+
+def test_a_mailbox_that_is_refused_too_soon_changes_nothing(registered: Database, config: Config) -> None:
+    ticket = registered.write_now(begin_verification, SENT, ADDRESS)
+    before = registered.read_now(list_audit), registered.read_now(read_version)
+    with pytest.raises(RefusedError) as refused:
+        set_and_verify(registered, config, Change("cli:root", NOW + 60), ADDRESS, "other@example.net")
+    assert refused.value.code == "too_soon"
+    assert (registered.read_now(list_audit), registered.read_now(read_version)) == before
+    pending = registered.read_now(find_pending, NOW + 60, ticket.text)
+    assert pending is not None
+    assert pending.mailbox == "office@example.net"
+    assert registered.read_now(queued) == []
+    later = set_and_verify(registered, config, Change("cli:root", NOW + 601), ADDRESS, "other@example.net")
+    assert (later["reply_to"], later["reply_to_verified"]) == ("other@example.net", False)
+    assert [row[2] for row in registered.read_now(queued)] == ["other@example.net"]
+    assert registered.read_now(find_pending, NOW + 602, ticket.text) is None
+
+
+def test_a_mailbox_that_is_verified_gets_no_second_mail(registered: Database, config: Config) -> None:
+    ticket = registered.write_now(begin_verification, SENT, ADDRESS)
+    registered.write_now(approve, Change("relay", NOW + 1), ticket.text)
+    document = set_and_verify(registered, config, Change("cli:root", NOW + 2), ADDRESS, "office@example.net")
+    assert document["reply_to_verified"] is True
+    assert "env_id" not in document
+    assert registered.read_now(queued) == []
 
 
 def test_a_mail_that_cannot_be_stored_leaves_no_ticket(registered: Database, config: Config) -> None:

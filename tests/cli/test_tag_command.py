@@ -25,6 +25,14 @@ def test_tags_are_added_listed_and_deleted(commands: Commands) -> None:
     assert "tag add NAME" in commands.said(tag_app, "list")
 
 
+def test_a_tag_that_is_there_is_told_with_what_to_do(commands: Commands) -> None:
+    commands.said(tag_app, "add", "spring", "--account", "shop")
+    assert commands.refused(tag_app, "add", "spring", "--account", "shop") == (
+        "tag_exists",
+        "the account shop has a tag spring already: show it with tag list, or choose another",
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

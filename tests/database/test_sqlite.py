@@ -16,7 +16,7 @@ from directmail_relay.database.engine import Database
 from directmail_relay.database.migrate import migrate
 from directmail_relay.database.sqlite import WriteLock, checkpoint
 
-BIG = text("INSERT INTO outbox (created, xact, event) VALUES (1, 0, :event)")
+BIG = text("INSERT INTO outbox (created, event) VALUES (1, :event)")
 
 
 @pytest.fixture

@@ -35,13 +35,17 @@ async def test_accounts_passwords_and_states_change_with_sighup(start_relay: Sta
         await relay.connect("test@test.com", "changed")
         client = await relay.connect_unknown()
         assert await relay.log_in(client, "test@test.com", "test") == b"535 Authentication failure.\r\n"
-    assert (await submit(sessions[1], "b@rcpt.test")).startswith(b"250 "), "who is logged in stays so"
+    # A changed password is changed for those, too, who had logged in with the old one.
+    for session in sessions[1:]:
+        assert await session.ask("MAIL FROM:<test@test.com>") == b"551 Main account unavailable\r\n"
+    sessions = [await relay.connect("test@test.com", "changed") for _ in range(4 * workers)]
+    assert (await submit(sessions[0], "b@rcpt.test")).startswith(b"250 ")
 
     relay.config["accounts"][0]["status"] = "frozen"
     relay.write_config()
     relay.signal(signal.SIGHUP)
     await relay.log("config_taken_over", count=2 * workers)
-    for session in sessions[1:]:
+    for session in sessions:
         assert await session.ask("MAIL FROM:<test@test.com>") == b"551 Main account unavailable\r\n"
 
 

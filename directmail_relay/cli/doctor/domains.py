@@ -16,6 +16,7 @@ from directmail_relay.app.domain_checks import check_rules
 from directmail_relay.cli.doctor.aside import aside
 from directmail_relay.cli.doctor.finding import Finding, Severity
 from directmail_relay.cli.doctor.place import Place
+from directmail_relay.cli.output import shorten
 from directmail_relay.database.accounts_schema import domains
 from directmail_relay.database.engine import Database
 from directmail_relay.database.errors import TROUBLE
@@ -87,15 +88,20 @@ async def _check_one(place: Place, row: DomainRow, records: tuple[Record, ...] |
 def _judge(row: DomainRow, record: Record, document: dict[str, Any], *, unknown: bool) -> Finding:
     expected = f"{record.name} {record.type} {record.expected}"
     found = "; ".join(document["found"]) or document["note"] or "nothing"
+    values = "; ".join(map(shorten, document["found"])) or found
+    brief = (f"{record.name} {record.type} {shorten(record.expected)}", values)
     if document["ok"]:
-        return Finding("dns", Severity.OK, expected, found)
+        return Finding("dns", Severity.OK, expected, found, brief=brief)
     if unknown:
-        return Finding("dns", Severity.WARNING, expected, found, "see the check resolver")
-    return Finding("dns", _weight(row, record), expected, found, _ADVICE.format(domain=row.name))
+        return Finding("dns", Severity.WARNING, expected, found, "see the check resolver", brief)
+    return Finding("dns", _weight(row, record), expected, found, _ADVICE.format(domain=row.name), brief)
 
 
 def _weight(row: DomainRow, record: Record) -> Severity:
-    """A required record that is missing stops the domain, unless the configuration vouches for it."""
+    """A required record that is missing stops a domain that has been sending; the configuration may vouch for it.
+
+    One that was never verified is still being set up: no mail of it is lost.
+    """
     if record.is_required:
-        return Severity.WARNING if row.trusted else Severity.FAIL
+        return Severity.WARNING if row.trusted or row.verified_at is None else Severity.FAIL
     return Severity.WARNING if record.purpose in _MATTERS else Severity.INFO

@@ -42,7 +42,9 @@ async def check_helo(place: Place) -> list[Finding]:
     missing = [one for one in public if one not in known]
     if not known or missing:
         records = " and ".join(f"{name} {_type_of(one)} {one}" for one in missing) or f"an A record for {name}"
-        return [Finding("helo", _weight(place), expected, found, f"publish {records}")]
+        # Seen from private addresses alone, the name may well be known outside.
+        severity = _weight(place) if public else Severity.INFO
+        return [Finding("helo", severity, expected, found, f"publish {records}")]
     if not public:
         advice = "check that these are the addresses under which this machine is seen from outside"
         return [Finding("helo", Severity.INFO, expected, f"{found}; this machine has private addresses only", advice)]
@@ -61,6 +63,9 @@ async def check_reverse_dns(place: Place) -> list[Finding]:
 async def _check_one(place: Place, address: str) -> Finding:
     name = place.config.hostname
     expected = f"{address} has the name {name}"
+    if not ipaddress.ip_address(address).is_global:
+        advice = "check the reverse DNS of the address under which this machine is seen from outside"
+        return Finding("reverse_dns", Severity.INFO, expected, "a private address: nobody else can look it up", advice)
     names = await place.diagnosis.names_of(address)
     advice = f"ask whoever gave you {address} to set its reverse DNS (PTR) to {name}"
     if isinstance(names, Unavailable):

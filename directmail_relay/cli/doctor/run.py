@@ -122,6 +122,6 @@ def _print(findings: Sequence[Finding], *, as_json: bool) -> None:
         print_json([finding.as_document() for finding in findings])
         return
     columns = ("check", "verdict", "expected", "found", "what to do")
-    print_table(columns, ([one.check, one.severity.value, one.expected, one.found, one.advice] for one in findings))
+    print_table(columns, (one.as_row() for one in findings))
     counts = {severity: sum(one.severity is severity for one in findings) for severity in Severity}
     typer.echo(f"\n{counts[Severity.FAIL]} would lose mail, {counts[Severity.WARNING]} worth a look")

@@ -64,8 +64,9 @@ async def test_published_records_are_good(consult: Examine, zone: Zone) -> None:
 
 
 @pytest.mark.usefixtures("shop_domain")
-async def test_a_missing_required_record_fails_and_others_warn(consult: Examine, zone: Zone) -> None:
+async def test_a_missing_required_record_fails_and_others_warn(consult: Examine, zone: Zone, sqlite_url: str) -> None:
     zone.add("other.test. 300 A 127.0.0.1\n")
+    change_domain(sqlite_url, verified_at=1)
     found = {one.expected.split()[0] + " " + one.expected.split()[1]: one for one in await consult("dns")}
     assert {name: one.severity for name, one in found.items()} == {
         "aliyundm.shop.com TXT": Severity.FAIL,
@@ -75,6 +76,23 @@ async def test_a_missing_required_record_fails_and_others_warn(consult: Examine,
         "_dmarc.shop.com TXT": Severity.WARNING,
     }
     assert "directmail-relay dns shop.com" in found["shop.com MX"].advice
+
+
+@pytest.mark.usefixtures("shop_domain")
+async def test_a_domain_that_was_never_verified_loses_no_mail(consult: Examine, zone: Zone) -> None:
+    zone.add("other.test. 300 A 127.0.0.1\n")
+    found = {one.expected.split()[0] + " " + one.expected.split()[1]: one for one in await consult("dns")}
+    assert found["shop.com MX"].severity is Severity.WARNING
+    assert Severity.FAIL not in {one.severity for one in found.values()}
+
+
+@pytest.mark.usefixtures("shop_domain")
+async def test_long_values_are_short_in_the_table_alone(consult: Examine, zone: Zone) -> None:
+    long = "v=spf1 include:spf.mail.shop.com " + "ip4:192.0.2.1 " * 5 + "-all"
+    zone.add(RECORDS.replace("v=spf1 include:spf.mail.shop.com -all", long))
+    (spf,) = [one for one in await consult("dns") if "spf1" in one.found]
+    assert spf.as_document()["found"] == long
+    assert spf.as_row()[3] == f"{long[:23]}… ({len(long)} characters)"
 
 
 @pytest.mark.usefixtures("shop_domain")

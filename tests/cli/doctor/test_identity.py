@@ -73,6 +73,18 @@ async def test_behind_a_translator_the_published_address_is_looked_at(consult: E
     assert reverse.expected == f"{OURS} has the name mail.shop.com"
 
 
+@pytest.mark.parametrize("private", ["127.0.0.1", "10.1.2.3"])
+async def test_private_addresses_are_nobody_elses_business(consult: Examine, zone: Zone, private: str) -> None:
+    zone.clear()
+    zone.add(f"mail.shop.com. 300 A {private}\n")
+    machine = replace(MACHINE, source_addresses=lambda: (private,))
+    found = await consult("helo", "reverse_dns", machine=machine)
+    assert [(one.check, one.severity) for one in found] == [("helo", Severity.INFO), ("reverse_dns", Severity.INFO)]
+    zone.clear()
+    helo, _ = await consult("helo", "reverse_dns", machine=machine)
+    assert (helo.severity, helo.found) == (Severity.INFO, "no address")
+
+
 async def test_trouble_with_the_dns_is_no_missing_record(consult: Examine, zone: Zone) -> None:
     for name, kind in (("mail.shop.com", "A"), ("mail.shop.com", "AAAA"), ("44.33.22.11.in-addr.arpa", "PTR")):
         zone.fail(name, kind, Fault.SERVFAIL)
