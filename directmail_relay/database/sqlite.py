@@ -82,9 +82,13 @@ def make_sqlite_engine(url: URL, *, readonly: bool) -> Engine:
 
 
 def _make_private(path: Path) -> None:
-    """Mail and password hashes are nobody else's to read; SQLite gives its log and index the mode of the file."""
-    with contextlib.suppress(OSError):  # no folder, no right: whoever opens it says so in better words
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    """Mail and password hashes are nobody else's to read; SQLite gives its log and index the mode of the file.
+
+    A file that exists is never opened here: to close it would drop all locks that this process has on it (fcntl(2)),
+    and the next command would take itself for the last user and remove the log from under us.
+    """
+    with contextlib.suppress(OSError):  # it exists; or no folder, no right: whoever opens it says so in better words
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _pragmas(*, readonly: bool) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,3 +143,21 @@ def test_the_files_are_nobody_elses_to_read(tmp_path: Path) -> None:
     database.close()
     assert {"relay.db", "relay.db-wal", "relay.db-shm", "relay.db-lock"} <= set(modes)
     assert set(modes.values()) == {0o600}
+
+
+def test_a_second_database_object_leaves_the_locks_of_the_first_alone(tmp_path: Path) -> None:
+    """Else another process, closing the file, would remove the log that this one writes to."""
+    url = f"sqlite:///{tmp_path / 'relay.db'}"
+    first = Database(url)
+    migrate(first)
+    Database(url).close()
+    other = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT 1 FROM outbox').fetchall(); c.close()"
+    )
+    subprocess.run([sys.executable, "-c", other, str(tmp_path / "relay.db")], check=True)
+    assert (tmp_path / "relay.db-wal").exists()
+    write_kilobytes(first, 1)
+    first.close()
+    second = Database(url)
+    assert second.read_now(lambda connection: connection.execute(text("SELECT count(*) FROM outbox")).scalar_one()) == 1
+    second.close()
