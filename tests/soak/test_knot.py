@@ -178,7 +178,8 @@ def test_what_the_company_has_is_left_as_it_is(knot: Knot, tmp_path: Path, sqlit
     assert "mail.company.test" in added["warnings"][0]
     found = {one["purpose"]: one["found"] for one in relay.dns("company.shop.test")}
     assert (found["spf"], found["mx"], found["cname"]) == (["v=spf1 mx -all"], ["10 mail.company.test"], [])
-    assert relay.domain("verify", "company.shop.test")["missing"] == ["spf", "mx", "cname"]
+    shown = relay.domain("verify", "company.shop.test", exit_code=1)  # it may not send yet
+    assert shown["missing"] == ["spf", "mx", "cname"]
 
 
 @pytest.mark.parametrize(
