@@ -1,7 +1,7 @@
 """The tables. Times are integer milliseconds since 1970, UTC. The migrations build exactly this; a test compares them.
 
 queue/ owns messages, contents, recipients, attempts, usage, outbox, workers and leases. No statement joins these
-with tables of other packages (design.md §4), so that one day each node can keep its queue on a disk of its own.
+with tables of other packages (docs/design.md), so that one day each node can keep its queue on a disk of its own.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What happened when one recipient was tried once: always a value, never an exception.
 
 An attempt says where it ended, what was said, and what the failure is about, since that decides who is
-tried next (design.md §3): another host, the rest of the message, or nobody.
+tried next (docs/message-path.md, "Out"): another host, the rest of the message, or nobody.
 """
 
 from __future__ import annotations

@@ -73,7 +73,6 @@ INTERNAL_ERROR = _local(451, "Requested action aborted: local error in processin
 RECIPIENTS_LATER = _local(452, "Too many recipients")
 NO_ROOM = _local(452, "Insufficient system storage")
 AUTH_RATE = _local(454, "Too many failed logins, try again later")
-TLS_NOT_AVAILABLE = _local(454, "TLS not available due to temporary reason")
 
 LINE_TOO_LONG = _local(500, "Line too long")
 BAD_COMMAND = _local(500, "Command not recognized")

@@ -1,4 +1,4 @@
-"""env_id: the number of a message, ordered by time and unique without asking anybody (design.md §4).
+"""env_id: the number of a message, ordered by time and unique without asking anybody (docs/design.md).
 
 63 bits: 41 of milliseconds since 2020-01-01 (enough until 2089), 10 node, 5 worker, 7 sequence. A step back of
 the clock may make a number that exists: the primary key refuses it and the caller makes another.

@@ -53,7 +53,7 @@ class SenderRules(Protocol):
 
 
 class Door(Protocol):
-    """The one way into the queue (design.md §1)."""
+    """The one way into the queue (docs/message-path.md)."""
 
     async def accept(self, submission: Submission) -> Accepted | Refuse:
         """Stores the message. It is never cancelled because its client left."""

@@ -59,7 +59,7 @@ class TokenBuckets:
 
 
 class AuthLimits:
-    """The buckets of client addresses and of logins together (docs/design.md §6, guessing limits).
+    """The buckets of client addresses and of logins together (docs/design.md, "wrong passwords").
 
     When a login's bucket is empty because strangers guess, its owner is still let through: from an address
     where this login was right before, and, a few times a minute, from an address that has not failed at all.

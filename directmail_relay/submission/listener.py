@@ -1,6 +1,6 @@
 """One listening socket: a session for each client that connects, until it is stopped.
 
-The socket is bound already, since the parent process opens it for all workers (docs/design.md §5).
+The socket is bound already, since the parent process opens it for all workers (workers/sockets.py).
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import structlog
 
+from directmail_relay.content.trace import protocol_keyword
 from directmail_relay.mail import replies
 from directmail_relay.mail.message import Submission
 from directmail_relay.policy.verdict import Refuse
@@ -99,7 +100,7 @@ class SubmissionSession(LoginSession):
             self._refuse_message(refuse, transaction)
             return
         began = self.wire.now()
-        # The client may leave now, or the server stop: what was begun is stored all the same (design.md §1).
+        # The client may leave now, or the server stop: what was begun is stored all the same (docs/message-path.md).
         storing = self.registry.keep(self.parts.door.accept(self._submission(transaction, reader.content())))
         outcome = await asyncio.shield(storing)
         if isinstance(outcome, Refuse):
@@ -128,7 +129,9 @@ class SubmissionSession(LoginSession):
             kind=transaction.sender.kind,
             client_ip=self.client_ip,
             helo=self.helo,
-            protocol=("UTF8SMTP" if transaction.parameters.smtputf8 else "ESMTP") + ("SA" if self.wire.tls else "A"),
+            protocol=protocol_keyword(
+                esmtp=True, tls=self.wire.tls, authenticated=True, smtputf8=transaction.parameters.smtputf8
+            ),
         )
 
     # ── the rest ───────────────────────────────────────────────────────────────────────────────────

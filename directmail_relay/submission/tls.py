@@ -28,7 +28,7 @@ class ServerTls(SSLProtocol):
 
     Used directly, as aiosmtpd does, and not through `loop.start_tls`: that begins in a later round of the loop, and
     uvloop reads on meanwhile, so the first octets of the handshake can be lost. The buffer takes one TLS record;
-    asyncio reserves 256 KiB, and most connections are idle (docs/design.md §7).
+    asyncio reserves 256 KiB, and most connections are idle (docs/design.md, "Dependencies").
     """
 
     max_size = 16 * 1024

@@ -108,5 +108,5 @@ def _say(link: socket.socket, word: Word) -> None:
 
 
 if __name__ == "__main__":
-    os.set_blocking(1, True)
+    os.set_blocking(1, True)  # shared with our parent, perhaps a terminal: no log line is to be lost to EAGAIN
     main()

@@ -9,9 +9,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from directmail_relay.database.engine import Database
-from directmail_relay.delivery.settler import Held, Settler
+from directmail_relay.delivery.settler import Held, Settler, _understand
 from directmail_relay.mail.attempt import DeliveryAttempt, Stage
 from directmail_relay.mail.reply import Reply
+from directmail_relay.policy.bounces import Category, Retry
 from directmail_relay.queue.claim import begin_life
 from directmail_relay.queue.put import put
 from tests.conftest import Clock
@@ -149,3 +150,12 @@ async def test_a_new_policy_holds_from_the_next_result_on(
     settler.policy = replace(POLICY, schedule=(5.0,))
     await settler.record(held, attempt(held, clock, 451))
     assert database.read_now(row, 1)["due_at"] == round((clock.time() + 6) * 1000)
+
+
+@pytest.mark.parametrize(("code", "retry"), [(550, Retry.NO), (450, Retry.YES)])
+def test_an_attempt_that_our_rules_stumble_over_has_a_meaning_all_the_same(code: int, retry: Retry) -> None:
+    broken = Reply(code, None)  # type: ignore[arg-type]  # what no parser makes: the rules cannot read it
+    with capture_logs() as logs:
+        meaning = _understand(DeliveryAttempt(1, 0, Stage.RCPT, broken, 0.0, 1.0))
+    assert (meaning.category, meaning.retry, meaning.rule) == (Category.OTHER, retry, "classify-crashed")
+    assert [(line["event"], line["code"]) for line in logs] == [("classify_crashed", code)]
